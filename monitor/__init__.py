@@ -1,0 +1,1 @@
+"""Streaming ECG anomaly monitor: everything that runs in the worker."""

@@ -1,0 +1,178 @@
+"""What the monitor says: the fixed vocabulary of event kinds, events as CloudEvents, beats as columns."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+EVENT_SCHEMA = 1
+BEATS_SCHEMA = 1
+CLOUDEVENT = "application/cloudevents+json"
+TYPE_PREFIX = "org.ecg-monitor."
+
+
+class Kind(StrEnum):
+    """Everything that an event can be."""
+
+    BEAT_MORPHOLOGY = "beat.morphology"
+    BEAT_EARLY = "beat.early"
+    BEAT_LATE = "beat.late"
+    RUN = "run"
+    RHYTHM_CHAOTIC = "rhythm.chaotic"
+    RHYTHM_PAUSE = "rhythm.pause"
+    SIGNAL_LOST = "signal.lost"
+    SIGNAL_POOR = "signal.poor"
+    SIGNAL_RESTORED = "signal.restored"
+
+
+# 1 is looked at first. Technical kinds speak of the measurement, the others of the patient.
+PRIORITY = {
+    Kind.RHYTHM_CHAOTIC: 1,
+    Kind.RHYTHM_PAUSE: 1,
+    Kind.RUN: 1,
+    Kind.BEAT_MORPHOLOGY: 2,
+    Kind.BEAT_EARLY: 2,
+    Kind.BEAT_LATE: 3,
+    Kind.SIGNAL_LOST: 2,
+    Kind.SIGNAL_POOR: 3,
+    Kind.SIGNAL_RESTORED: 4,
+}
+TECHNICAL = frozenset({Kind.SIGNAL_LOST, Kind.SIGNAL_POOR, Kind.SIGNAL_RESTORED})
+
+
+class Phase(StrEnum):
+    """Where in an episode an event stands; a beat event has no phase."""
+
+    ONSET = "onset"
+    UPDATE = "update"
+    END = "end"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One finding. Samples are the stream's own input sample numbers; times are µs since the epoch."""
+
+    stream: str
+    session: str
+    kind: Kind
+    r_peak_sample: int  # for fixed windows and gaps: the first sample concerned
+    time_us: int  # of r_peak_sample
+    first_sample: int  # of the window or episode that was judged
+    last_sample: int
+    rate_hz: float
+    model: str  # name
+    model_version: str
+    score: float | None = None  # minus log10 of the fused p-value's argument; higher is stranger
+    p_value: float | None = None
+    threshold: float | None = None  # the p-value in force below which a window is anomalous
+    why: str = ""  # "morphology", "rhythm", "no beat", "flat line", "missing samples", ...
+    leads: tuple[str, ...] = ()  # those with the largest error first
+    part_s: tuple[float, float] | None = None  # part of the window with the largest error, s from the R peak
+    phase: Phase | None = None
+    beats: int | None = None  # of a run so far
+    learning: bool = False  # judged against the population alone: the usual beat is not yet known
+    late: bool = False  # the beat was found by search-back
+    latent: tuple[float, ...] | None = None
+
+    @property
+    def id(self) -> str:
+        """Deterministic: the same input and model give the same id, however often it is sent."""
+        # Updates of one episode share its first sample; their last one tells them apart.
+        episode = () if self.phase is None else (self.phase, self.last_sample)
+        parts = (self.stream, self.session, self.r_peak_sample, self.kind, *episode, self.model_version)
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+    @property
+    def priority(self) -> int:
+        """1 (look now) to 4 (for the record)."""
+        return PRIORITY[self.kind]
+
+    @property
+    def technical(self) -> bool:
+        """True if the event speaks of the measurement rather than of the patient."""
+        return self.kind in TECHNICAL
+
+
+def rfc3339(time_us: int) -> str:
+    """UTC time with microseconds, as CloudEvents wants it."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def encode_event(event: Event) -> bytes:
+    """A CloudEvents 1.0 JSON record; `data` holds the event with its window's times."""
+    data = msgspec.to_builtins(event)
+    data |= {
+        "priority": event.priority,
+        "technical": event.technical,
+        "first_time": rfc3339(_time_of(event, event.first_sample)),
+        "last_time": rfc3339(_time_of(event, event.last_sample)),
+    }
+    envelope = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": f"/ecg-monitor/{event.model}",
+        "type": TYPE_PREFIX + event.kind,
+        "subject": event.stream,
+        "time": rfc3339(event.time_us),
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:ecg-monitor:event:{EVENT_SCHEMA}",
+        "data": data,
+    }
+    return msgspec.json.encode(envelope)
+
+
+def _time_of(event: Event, sample: int) -> int:
+    return event.time_us + round((sample - event.r_peak_sample) * 1e6 / event.rate_hz)
+
+
+def decode_event(value: bytes) -> Event:
+    """The event in a record of `ecg.events`; raises msgspec.MsgspecError if it is none of ours."""
+    envelope = msgspec.json.decode(value, type=dict[str, Any])
+    return msgspec.convert(envelope["data"], Event)
+
+
+@dataclass(slots=True, eq=False)
+class ScoredWindows:
+    """Every window scored in a batch, as columns of equal length, in each stream's order of decision."""
+
+    stream: list[str]
+    session: list[str]
+    sample: NDArray[np.int64]  # R peak, or a fixed window's centre: input sample number
+    time_us: NDArray[np.int64]
+    rr_s: NDArray[np.float32]  # RR interval to the beat before; NaN for fixed windows
+    score: NDArray[np.float32]  # NaN where the window was gated
+    p_value: NDArray[np.float32]
+    anomalous: NDArray[np.bool_]
+    kind: list[str]  # "beat", or "fixed"; anomalous beats carry their event kind
+    quality: list[str]  # "good", "noise", "saturated", "flat", "missing"
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+
+_COLUMNS = ("sample", "time_us", "rr_s", "score", "p_value", "anomalous")
+_DTYPES = {"sample": "<i8", "time_us": "<i8", "rr_s": "<f4", "score": "<f4", "p_value": "<f4", "anomalous": "?"}
+
+
+def encode_beats(windows: ScoredWindows) -> bytes:
+    """One columnar MessagePack record; numeric columns are little-endian bytes."""
+    columns: dict[str, Any] = {name: getattr(windows, name).astype(_DTYPES[name]).tobytes() for name in _COLUMNS}
+    columns |= {name: getattr(windows, name) for name in ("stream", "session", "kind", "quality")}
+    return msgspec.msgpack.encode({"schema": BEATS_SCHEMA, "columns": columns})
+
+
+def decode_beats(value: bytes) -> ScoredWindows:
+    """The columns in a record of `ecg.beats`; raises ValueError for another schema."""
+    record = msgspec.msgpack.decode(value)
+    if record["schema"] != BEATS_SCHEMA:
+        raise ValueError(f"beats schema is {record['schema']!r}, wanted {BEATS_SCHEMA}")
+    columns = record["columns"]
+    numeric = {name: np.frombuffer(columns[name], _DTYPES[name]) for name in _COLUMNS}
+    return ScoredWindows(**{**columns, **numeric})

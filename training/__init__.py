@@ -1,0 +1,1 @@
+"""Offline training, calibration and evaluation of the monitor's models."""
