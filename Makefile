@@ -1,0 +1,73 @@
+# Everything a person or CI runs. Needs make and Python 3.11 to 3.13 with pip; `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+# Passed to pip when it installs torch, and only then: the place to name PyTorch's CPU index.
+TORCH_ARGS ?=
+# Passed to the command of demo, test and bench.
+ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check bench lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+venv: $(STAMP)  ## create .venv and install what the lock files pin
+
+$(STAMP): requirements.lock requirements-torch.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
+	    "need Python 3.11 to 3.13, got %s; name one with make PYTHON=..." % sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(TORCH_ARGS) -r requirements-torch.lock
+	$(BIN)/python -m pip install --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(STAMP)  ## replay record 208 through a broker and the worker; ARGS="--speed 1 --keep ..."
+	$(BIN)/ecg-monitor demo $(ARGS)
+
+test: $(STAMP)  ## run the tests; those that need ECG_DATA or KAFKA_HOME are skipped without them
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)  ## what CI runs: format, lint, types, layers, tests with branch coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
+	@mkdir -p build
+	$(BIN)/ecg-monitor bench --json build/bench.json $(ARGS)
+
+# Universal: one resolution for Python 3.11 to 3.13 and all platforms, split by markers where it must be.
+# torch stands apart without a hash (its CPU and CUDA builds differ under one version), and so do its CUDA parts.
+CUDA := nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 \
+    nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
+    nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx cuda-bindings cuda-pathfinder cuda-toolkit triton
+COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+    --no-header --no-emit-index-url --constraint requirements-torch.lock $(UPGRADE) \
+    $(addprefix --no-emit-package=,torch $(CUDA)) pyproject.toml
+# UPGRADE=--upgrade takes newer releases; without it what is locked stays.
+UPGRADE ?=
+
+lock: build/lock/bin/uv  ## resolve pyproject.toml again into the lock files; UPGRADE=--upgrade takes newer releases
+	$(COMPILE) --extra dev --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock --output-file deploy/worker.lock
+	for extra in demo training; do \
+	    $(COMPILE) --constraint requirements.lock --extra $$extra --output-file deploy/$$extra.lock \
+	        $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package=\1/p' deploy/worker.lock) || exit 1; \
+	done
+	sed -i '1i # Written by `make lock`; requirements-torch.lock is installed first.' requirements.lock deploy/worker.lock
+	sed -i '1i # Written by `make lock`; what the extra adds to worker.lock.' deploy/demo.lock deploy/training.lock
+
+build/lock/bin/uv:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install uv==$(UV_VERSION)
+
+clean:  ## remove .venv and everything built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
