@@ -66,10 +66,15 @@ class Recording:
     @property
     def ecg_mv(self) -> NDArray[np.float32]:
         """(n_samples, n_leads) mV, NaN where nothing was measured."""
+        return self.piece_mv(0, len(self))
+
+    def piece_mv(self, first: int, last: int) -> NDArray[np.float32]:
+        """Samples first to last (excluded) in mV, (n, n_leads), NaN where nothing was measured."""
         zero = np.array([lead.zero for lead in self.leads], np.float32)
         gain = np.array([lead.gain for lead in self.leads], np.float32)
-        ecg_mv: NDArray[np.float32] = (self.adc.astype(np.float32) - zero) / gain
-        ecg_mv[~self.valid] = np.nan
+        adc = self.adc[first:last]
+        ecg_mv: NDArray[np.float32] = (adc.astype(np.float32) - zero) / gain
+        ecg_mv[adc == INVALID] = np.nan
         return ecg_mv
 
 

@@ -23,9 +23,8 @@ class ReplayPlan:
 
     def __post_init__(self) -> None:
         if self.streams < 1 or self.speed < 0 or self.chunk_s <= 0:
-            raise ValueError(
-                f"need streams >= 1, speed >= 0, chunk_s > 0; got {self.streams}, {self.speed}, {self.chunk_s}"
-            )
+            got = f"{self.streams}, {self.speed}, {self.chunk_s}"
+            raise ValueError(f"need streams >= 1, speed >= 0, chunk_s > 0; got {got}")
 
     def stream_id(self, index: int) -> str:
         """Name of stream 0, 1, ...; numbered with as many digits as the last one needs."""

@@ -1,0 +1,105 @@
+"""`ecg-monitor scan`: anomalies of a recording, without Kafka."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from monitor.readers.wfdb_records import Annotations
+    from monitor.recordings import Recording
+    from monitor.scan import OfflineDetector, ScanResult
+
+Record = Annotated[
+    Path,
+    typer.Argument(
+        help="A WFDB record (path without suffix), an EDF file, or a CSV file in mV with a header."
+    ),
+]
+Rate = Annotated[float | None, typer.Option(help="Sampling rate of a CSV without time column, Hz.")]
+Lead = Annotated[list[str] | None, typer.Option(help="A lead to use (repeatable); otherwise all.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Write figures and events here.")]
+_Beats = Annotated[Path | None, typer.Option(help="Write a CSV row for each scored window here.")]
+_Plot = Annotated[Path | None, typer.Option(help="Draw the strangest findings into this PNG.")]
+_Extension = Annotated[
+    str | None,
+    typer.Option(metavar="EXT", help="Write WFDB annotations with this extension beside the recording."),
+]
+_Reference = Annotated[
+    str | None,
+    typer.Option(metavar="EXT", help="Compare with these WFDB annotations; atr if they are there."),
+]
+Budget = Annotated[float | None, typer.Option(help="False events an hour and stream that are acceptable.")]
+Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
+
+
+def scan(
+    record: Record,
+    *,
+    json_path: _Json = None,
+    beats: _Beats = None,
+    plot: _Plot = None,
+    annotations: _Extension = None,
+    reference: _Reference = None,
+    budget: Budget = None,
+    model: Model = None,
+    rate: Rate = None,
+    lead: Lead = None,
+) -> None:
+    """Find anomalies in a WFDB, EDF or CSV recording."""
+    from rich.console import Console
+
+    from monitor.artifact import load_model
+    from monitor.detector import Detector
+    from monitor.explain import explain
+    from monitor.readers.files import read_recording
+    from monitor.scan_output import beat_samples, check_extension, report, write_annotations, write_beats
+    from monitor.scan_view import print_scan
+    from monitor.strips import draw_findings
+
+    if annotations is not None:
+        check_extension(annotations)
+    recording = read_recording(record, rate_hz=rate, leads=lead or ())
+    labels = _reference_labels(record, reference)
+    loaded = load_model(model)
+    result = _scan_with_progress(recording, Detector(loaded, budget_per_hour=budget))
+    console = Console()
+    print_scan(console, result, labels)
+    for path in (json_path, beats, plot):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    if json_path is not None:
+        json_path.write_text(json.dumps(report(result, labels), indent=1) + "\n", encoding="utf-8")
+    if beats is not None:
+        write_beats(result, beats)
+    if plot is not None:
+        peaks = beat_samples(result.windows)
+        draw_findings(recording, result.events, peaks, partial(explain, loaded), path=plot)
+    if annotations is not None:
+        console.print(f"annotations: {write_annotations(result, record, annotations)}", highlight=False)
+
+
+def _reference_labels(record: Path, extension: str | None) -> Annotations | None:
+    """The annotations to compare with: those asked for, or `atr` if there are any."""
+    from monitor.errors import RecordingError
+    from monitor.readers.wfdb_records import read_beats, record_path
+
+    labels = read_beats(record, extension or "atr")
+    if labels is None and extension is not None:
+        raise RecordingError(f"{record_path(record)}.{extension}: no such annotation file")
+    return labels
+
+
+def _scan_with_progress(recording: Recording, detector: OfflineDetector) -> ScanResult:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from monitor.scan import scan as scan_recording
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(recording.name, total=len(recording))
+        return scan_recording(recording, detector, progress=lambda samples: bars.advance(bar, samples))

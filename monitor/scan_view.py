@@ -1,0 +1,92 @@
+"""What a scan found, for people at a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from monitor.comparison import Comparison, compare
+from monitor.events import Event
+from monitor.readers.wfdb_records import Annotations
+from monitor.scan import ScanResult
+
+MAX_ROWS = 40
+_STYLES = {1: "bold red", 2: "yellow", 3: "cyan", 4: "dim"}
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, hours where there are any: 0:07.25, 1:02:33.10."""
+    tenths = round(seconds * 100)
+    minutes, rest = divmod(tenths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    front = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{front}:{rest // 100:02d}.{rest % 100:02d}"
+
+
+def probability(p_value: float | None) -> str:
+    """A p-value in few characters."""
+    return "" if p_value is None else f"{p_value:.1e}"
+
+
+def event_table(events: list[Event], rows: int = MAX_ROWS) -> Table:
+    """The first events as a table; a last line tells how many are left out."""
+    table = Table(title="Events", title_justify="left", header_style="bold")
+    table.add_column("time", justify="right")
+    for heading in ("kind", "why", "leads"):
+        table.add_column(heading)
+    table.add_column("p", justify="right")
+    for event in events[:rows]:
+        kind = f"{event.kind} {event.phase}" if event.phase else str(event.kind)
+        table.add_row(
+            clock(event.r_peak_sample / event.rate_hz),
+            kind,
+            event.why + (" (learning)" if event.learning else ""),
+            " ".join(event.leads),
+            probability(event.p_value),
+            style=_STYLES[event.priority],
+        )
+    if len(events) > rows:
+        table.add_row("…", f"{len(events) - rows} more", "all are in --json", "", "")
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Found against annotated, a row a class."""
+    table = Table(title="Found against annotated", title_justify="left", header_style="bold")
+    table.add_column("class")
+    for heading in ("annotated", "scored", "flagged", "by beats", "by events"):
+        table.add_column(heading, justify="right")
+    for group, count in comparison.counts.items():
+        if count.annotated:
+            parts = (
+                count.annotated,
+                count.detected,
+                count.flagged,
+                count.flagged_beats,
+                count.flagged_events,
+            )
+            table.add_row(group, *(str(part) for part in parts))
+    return table
+
+
+def print_scan(console: Console, result: ScanResult, labels: Annotations | None) -> None:
+    """Table and summary of one recording."""
+    if result.events:
+        console.print(event_table(result.events))
+    recording, windows = result.recording, result.windows
+    if labels is not None:
+        comparison = compare(labels, windows, result.events, recording.rate_hz)
+        console.print(comparison_table(comparison))
+    beats = sum(kind != "fixed" for kind in windows.kind)
+    kinds = Counter(str(event.kind) for event in result.events)
+    found = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none"
+    leads = " ".join(lead.name for lead in recording.leads)
+    speed = recording.duration_s / result.elapsed_s if result.elapsed_s else 0.0
+    console.print(
+        f"{recording.name}: {clock(recording.duration_s)} at {recording.rate_hz:g} Hz, leads {leads}; "
+        f"{beats} beats, {int(windows.anomalous.sum())} of {len(windows)} windows anomalous; "
+        f"events: {found}; {result.elapsed_s:.1f} s, {speed:.0f} times real time",
+        highlight=False,
+    )
