@@ -1,0 +1,165 @@
+"""One batch of records through decoder and detector, and what comes out as records to produce."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config import DeliverySettings, Topics
+from monitor.detection import Detection, StreamDetector
+from monitor.errors import DecodeError
+from monitor.events import CLOUDEVENT, ScoredWindows, encode_beats, encode_event
+from monitor.messages import MSGPACK, Chunk, decode_chunk
+from monitor.metrics import Metrics
+from monitor.progress import Outgoing, PartitionProgress
+
+BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
+LATENCIES_PER_BATCH = 32
+_CONTENT_TYPE = "content-type"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A chunk with the record that it came from."""
+
+    progress: PartitionProgress
+    record: Any
+    chunk: Chunk
+
+
+class Batches:
+    """Turns polled records into pending output; the only place where input meets the detector."""
+
+    def __init__(
+        self, detector: StreamDetector, metrics: Metrics, topics: Topics, delivery: DeliverySettings
+    ) -> None:
+        self._detector = detector
+        self._metrics = metrics
+        self._topics = topics
+        self._delivery = delivery
+
+    def process(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[str]:
+        """Process records of some partitions, each in offset order; returns the streams seen."""
+        began = time.perf_counter()
+        taken = self._decode(batch)
+        self._metrics.time_stages({"decode": time.perf_counter() - began})
+        if taken:
+            detection = self._detector.process([item.chunk for item in taken])
+            self._route(taken, detection)
+            self._count_findings(len(taken), detection)
+        self._count_records(batch)
+        for progress, records in batch.items():
+            progress.advance(records[-1].offset)
+        return [item.chunk.stream for item in taken]
+
+    def _decode(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[_Taken]:
+        now_s = time.monotonic()
+        taken = []
+        for progress, records in batch.items():
+            for record in records:
+                try:
+                    chunk = decode_chunk(record.value, _content_type(record), record.key)
+                except DecodeError as error:
+                    self._bury(progress, record, error.reason, str(error))
+                    continue
+                if progress.wants(chunk.stream, record.offset):
+                    progress.note(chunk.stream, record.offset, now_s)
+                    taken.append(_Taken(progress, record, chunk))
+        return taken
+
+    def _route(self, taken: list[_Taken], detection: Detection) -> None:
+        for event, index in zip(detection.events, detection.event_chunk, strict=True):
+            source = taken[index]
+            if not source.progress.muted(source.record.offset):
+                headers = [(_CONTENT_TYPE, CLOUDEVENT.encode())]
+                pending = source.progress.pending
+                pending.records.append(
+                    Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
+                )
+                pending.events.append((event.kind, event.time_us))
+        for rejected in detection.rejected:
+            source = taken[rejected.index]
+            self._bury(source.progress, source.record, rejected.reason, rejected.message)
+        if len(detection.windows):
+            self._route_windows(taken, detection)
+
+    def _route_windows(self, taken: list[_Taken], detection: Detection) -> None:
+        heard = np.array([not item.progress.muted(item.record.offset) for item in taken])
+        number = np.array([item.progress.partition.partition for item in taken])
+        by_number = {item.progress.partition.partition: item.progress for item in taken}
+        chunk = detection.window_chunk
+        for partition in np.unique(number[chunk]):
+            rows = np.flatnonzero(heard[chunk] & (number[chunk] == partition))
+            pending = by_number[partition].pending
+            step = max(1, len(rows) // LATENCIES_PER_BATCH)
+            pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
+            if self._delivery.write_beats:
+                for start in range(0, len(rows), BEATS_PER_RECORD):
+                    value = encode_beats(_rows(detection.windows, rows[start : start + BEATS_PER_RECORD]))
+                    headers = [(_CONTENT_TYPE, MSGPACK.encode())]
+                    pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(partition)))
+
+    def _bury(self, progress: PartitionProgress, record: Any, reason: str, message: str) -> None:
+        if progress.muted(record.offset):
+            return
+        limit = self._delivery.max_record_bytes
+        progress.pending.records.append(dead_letter(self._topics.deadletter, record, reason, message, limit))
+        progress.pending.dead.append(reason)
+
+    def _count_records(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> None:
+        self._metrics.batch_records.observe(sum(map(len, batch.values())))
+        for progress, records in batch.items():
+            muted = sum(progress.muted(record.offset) for record in records)
+            progress.pending.inputs += len(records) - muted
+            self._metrics.replayed.inc(muted)
+
+    def _count_findings(self, n_chunks: int, detection: Detection) -> None:
+        self._metrics.chunks.inc(n_chunks)
+        self._metrics.count_batch(detection.counts)
+        self._metrics.time_stages(detection.stage_seconds)
+        kinds = np.array(detection.windows.kind)[detection.windows.anomalous]
+        for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
+            self._metrics.anomalies.labels(str(kind)).inc(int(count))
+
+
+def dead_letter(topic: str, record: Any, reason: str, message: str, limit: int) -> Outgoing:
+    """The record as received, its value cut to `limit` bytes; headers say why and where it was."""
+    value = record.value or b""
+    headers = [
+        ("reason", reason.encode()),
+        ("message", message.encode()[:1000]),
+        ("source-topic", record.topic.encode()),
+        ("source-partition", str(record.partition).encode()),
+        ("source-offset", str(record.offset).encode()),
+        ("sha256", hashlib.sha256(value).hexdigest().encode()),
+        ("length", str(len(value)).encode()),
+        (_CONTENT_TYPE, _content_type(record).encode()[:200]),
+    ]
+    key = None if record.key is None else bytes(record.key)[:1000]
+    return Outgoing(topic, key, bytes(value[:limit]), headers)
+
+
+def _content_type(record: Any) -> str:
+    value = dict(record.headers or ()).get(_CONTENT_TYPE)
+    return MSGPACK if value is None else value.decode("utf-8", "replace")
+
+
+def _rows(windows: ScoredWindows, rows: NDArray[np.intp]) -> ScoredWindows:
+    return ScoredWindows(
+        stream=[windows.stream[row] for row in rows],
+        session=[windows.session[row] for row in rows],
+        sample=windows.sample[rows],
+        time_us=windows.time_us[rows],
+        rr_s=windows.rr_s[rows],
+        score=windows.score[rows],
+        p_value=windows.p_value[rows],
+        anomalous=windows.anomalous[rows],
+        kind=[windows.kind[row] for row in rows],
+        quality=[windows.quality[row] for row in rows],
+    )

@@ -1,0 +1,70 @@
+"""`ecg-monitor run`: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from monitor.detection import StreamDetector
+
+
+def run(
+    *,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="host:port, several with commas.")] = None,
+    group_id: Annotated[str | None, typer.Option(help="Consumer group.")] = None,
+    instance_id: Annotated[str | None, typer.Option(help="Static membership under this name.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="exactly_once or at_least_once.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder; the bundled one by default.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Port of /metrics, /healthz, /readyz.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Read ECG from Kafka, write events back, until stopped."""
+    from monitor.config import load_settings
+    from monitor.logs import configure_logging
+
+    settings = load_settings(
+        config,
+        {
+            "kafka.bootstrap_servers": bootstrap_servers,
+            "kafka.group_id": group_id,
+            "kafka.instance_id": instance_id,
+            "delivery.mode": delivery,
+            "detection.model": model,
+            "metrics.port": metrics_port,
+            "logging.level": log_level,
+        },
+    )
+    configure_logging(settings.logging)
+    serve(settings, load_detector(settings))
+
+
+def load_detector(settings: Settings) -> StreamDetector:
+    """The detector with the model and the budget that the settings name."""
+    from monitor.artifact import load_model
+    from monitor.detector import Detector
+
+    budget = settings.detection.false_alarm_budget_per_hour
+    detector: StreamDetector = Detector(load_model(settings.detection.model), budget_per_hour=budget)
+    return detector
+
+
+def serve(settings: Settings, detector: StreamDetector) -> None:
+    """Run a worker with its metrics server until it is stopped."""
+    import logging
+
+    from monitor.health import Health, HealthServer
+    from monitor.metrics import new_metrics
+    from monitor.worker import Worker
+
+    metrics = new_metrics()
+    health = Health(settings.metrics.stalled_after_s)
+    with HealthServer(settings.metrics.host, settings.metrics.port, health, metrics.registry) as server:
+        logging.getLogger(__name__).info(
+            "metrics on http://%s:%d/metrics", settings.metrics.host, server.port
+        )
+        Worker(settings, detector, metrics, health).run()

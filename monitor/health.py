@@ -1,0 +1,101 @@
+"""/metrics, /healthz (the main loop advances) and /readyz (the worker has work and can do it), over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from monitor.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+READY_STALL_S = 10.0  # a loop that has stood still for this long is waiting for the broker
+
+
+class Health:
+    """What the worker says of itself; written by its thread, read by the server's."""
+
+    def __init__(self, stalled_after_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stalled_after_s = stalled_after_s
+        self._clock = clock
+        self._advanced_s = clock()
+        self.model_loaded = False
+        self.assigned = False
+        self.broker_reachable = False
+
+    def advance(self) -> None:
+        """The main loop has come round."""
+        self._advanced_s = self._clock()
+
+    def dead_reasons(self) -> list[str]:
+        """Why the process should be restarted; empty while it is alive."""
+        return self._standstill(self._stalled_after_s)
+
+    def unready_reasons(self) -> list[str]:
+        """Why no work gets done just now; empty when ready."""
+        reasons = self._standstill(READY_STALL_S)
+        reasons += [] if self.model_loaded else ["model not loaded"]
+        reasons += [] if self.broker_reachable else ["broker not reachable"]
+        reasons += [] if self.assigned else ["no partitions assigned yet"]
+        return reasons
+
+    def _standstill(self, limit_s: float) -> list[str]:
+        idle_s = self._clock() - self._advanced_s
+        return [f"main loop has not advanced for {idle_s:.0f} s"] if idle_s > limit_s else []
+
+
+class _QuietHandler(WSGIRequestHandler):
+    timeout = 10  # s; a client that says nothing must not hold the server
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+        logger.debug(format, *args)
+
+
+class HealthServer:
+    """Serves while in a `with` block, on a thread of its own; `port` is the real one where 0 was asked."""
+
+    def __init__(self, host: str, port: int, health: Health, registry: CollectorRegistry) -> None:
+        self._health = health
+        self._metrics_app = make_wsgi_app(registry)
+        try:
+            self._server: WSGIServer = make_server(host, port, self._answer, handler_class=_QuietHandler)
+        except OSError as exc:
+            raise ConfigError(f"metrics server cannot listen on {host}:{port}: {exc.strerror}") from exc
+        self.port: int = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/metrics":
+                body: Iterable[bytes] = self._metrics_app(environ, start_response)
+                return body
+            case "/healthz":
+                return _report(self._health.dead_reasons(), start_response)
+            case "/readyz":
+                return _report(self._health.unready_reasons(), start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"try /metrics, /healthz or /readyz\n"]
+
+
+def _report(reasons: list[str], start_response: Any) -> list[bytes]:
+    status = "503 Service Unavailable" if reasons else "200 OK"
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps({"ok": not reasons, "reasons": reasons}).encode() + b"\n"]
