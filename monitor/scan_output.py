@@ -15,7 +15,7 @@ from monitor.comparison import compare, comparison_figures
 from monitor.errors import RecordingError
 from monitor.events import Event, Kind, Phase, ScoredWindows
 from monitor.figures import Figure, figure
-from monitor.readers.wfdb_records import Annotations, record_path
+from monitor.readers.wfdb_records import Annotations, record_path, wfdb_library
 from monitor.scan import ScanResult
 
 BEAT_COLUMNS = ("sample", "time_s", "score", "p_value", "anomalous", "kind", "quality")
@@ -103,8 +103,6 @@ def write_annotations(result: ScanResult, source: Path, extension: str) -> Path:
 
     The path written; `wfdb.rdann(record, extension)` and WFDB's own programs read it.
     """
-    import wfdb  # noqa: PLC0415 - takes a second (pandas)
-
     check_extension(extension)
     record = record_path(source)
     name = re.sub(
@@ -114,15 +112,16 @@ def write_annotations(result: ScanResult, source: Path, extension: str) -> Path:
     if not rows:
         raise RecordingError(f"{record}: no beats and no events, so there is nothing to annotate")
     try:
-        wfdb.wrann(
-            name,
-            extension,
-            sample=np.array([sample for sample, _, _ in rows], np.int64),
-            symbol=[symbol for _, symbol, _ in rows],
-            aux_note=[note for _, _, note in rows],
-            fs=result.recording.rate_hz,
-            write_dir=str(record.parent),
-        )
+        with wfdb_library() as wfdb:
+            wfdb.wrann(
+                name,
+                extension,
+                sample=np.array([sample for sample, _, _ in rows], np.int64),
+                symbol=[symbol for _, symbol, _ in rows],
+                aux_note=[note for _, _, note in rows],
+                fs=result.recording.rate_hz,
+                write_dir=str(record.parent),
+            )
     except OSError as exc:
         raise RecordingError(f"{record.parent}: cannot write annotations: {exc}") from exc
     return record.parent / f"{name}.{extension}"

@@ -37,7 +37,10 @@ def _read_table(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     try:
         with path.open(encoding="utf-8-sig") as lines:
             names = [name.strip().strip("\"'") for name in next(lines, "").split(",")]
-            table = np.loadtxt(lines, delimiter=",", ndmin=2, converters=_number, encoding=None)
+            rows = [line for line in lines if line.strip()]
+        if not rows:
+            raise RecordingError(f"{path}: no rows below the header, wanted samples in mV")
+        table = np.loadtxt(rows, delimiter=",", ndmin=2, converters=_number, encoding=None)
     except (OSError, ValueError) as exc:
         raise RecordingError(f"{path}: not readable as CSV: {exc}") from exc
     if all(_is_number(name) for name in names):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -31,6 +33,17 @@ class Annotations:
         return len(self.symbol)
 
 
+@contextmanager
+def wfdb_library() -> Iterator[Any]:
+    """The package `wfdb`, loaded at first use: it takes a second, and CSV and EDF do without it."""
+    with warnings.catch_warnings():
+        # wfdb 4.3.1 builds its tables in a way that pandas 3.1 deprecates.
+        warnings.filterwarnings("ignore", message="The inplace keyword")
+        import wfdb  # noqa: PLC0415
+
+        yield wfdb
+
+
 def record_path(path: Path) -> Path:
     """The record's path without suffix: `208`, `208.hea` and `208.dat` are the same record."""
     return path.with_suffix("") if path.suffix.lower() in (".hea", ".dat") else path
@@ -38,17 +51,16 @@ def record_path(path: Path) -> Path:
 
 def read_wfdb(path: Path, leads: Sequence[str] = ()) -> Recording:
     """The ECG leads of a WFDB record; other signals (pressure, respiration) are left out."""
-    import wfdb  # noqa: PLC0415 - takes a second (pandas), and CSV and EDF do without it
-
     record = record_path(path)
     if not Path(f"{record}.hea").is_file():
         raise RecordingError(
             f"{record}: no such recording; wanted a WFDB header {record}.hea, or .edf or .csv"
         )
     try:
-        header = wfdb.rdheader(str(record))
-        read = _read_segments if isinstance(header, wfdb.MultiRecord) else _read_digital
-        return read(wfdb, record, leads)
+        with wfdb_library() as wfdb:
+            header = wfdb.rdheader(str(record))
+            read = _read_segments if isinstance(header, wfdb.MultiRecord) else _read_digital
+            return read(wfdb, record, leads)
     except _BROKEN as exc:
         raise RecordingError(f"{record}: not readable as WFDB: {exc}") from exc
 
@@ -105,13 +117,12 @@ def _start_us(record: Any) -> int | None:
 
 def read_beats(path: Path, extension: str = "atr") -> Annotations | None:
     """The beat annotations of a WFDB record; None if there is no such file."""
-    import wfdb  # noqa: PLC0415
-
     record = record_path(path)
     if not Path(f"{record}.{extension}").is_file():
         return None
     try:
-        labels = wfdb.rdann(str(record), extension)
+        with wfdb_library() as wfdb:
+            labels = wfdb.rdann(str(record), extension)
     except _BROKEN as exc:
         raise RecordingError(f"{record}.{extension}: not readable as WFDB annotations: {exc}") from exc
     beats = [index for index, symbol in enumerate(labels.symbol) if symbol in BEAT_SYMBOLS]
