@@ -11,10 +11,10 @@ STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench lock clean
+.PHONY: help venv demo test check bench dashboards lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
 
 venv: $(STAMP)  ## create .venv and install what the lock files pin
 
@@ -44,13 +44,16 @@ bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
 	@mkdir -p build
 	$(BIN)/ecg-monitor bench --json build/bench.json $(ARGS)
 
+dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/build.py
+	$(BIN)/python deploy/grafana/build.py
+
 # Universal: one resolution for Python 3.11 to 3.13 and all platforms, split by markers where it must be.
 # torch stands apart without a hash (its CPU and CUDA builds differ under one version), and so do its CUDA parts.
 CUDA := nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 \
     nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
     nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx cuda-bindings cuda-pathfinder cuda-toolkit triton
 COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-    --no-header --no-emit-index-url --constraint requirements-torch.lock $(UPGRADE) \
+    --no-header --constraint requirements-torch.lock $(UPGRADE) \
     $(addprefix --no-emit-package=,torch $(CUDA)) pyproject.toml
 # UPGRADE=--upgrade takes newer releases; without it what is locked stays.
 UPGRADE ?=
