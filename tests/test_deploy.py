@@ -211,6 +211,16 @@ def test_promtool_accepts(promtool: str, command: tuple[str, str, str]) -> None:
     succeed(promtool, *command[:2], PROMETHEUS / command[2])
 
 
+def test_panel_queries_are_promql(promtool: str, board: dict[str, Any], tmp_path: Path) -> None:
+    """Prometheus parses every panel's query once Grafana has filled its variables in."""
+    queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    filled = [query.replace("$job", ".*").replace("$__rate_interval", "1m") for query in queries]
+    recorded = [{"record": f"panel:query:{number}", "expr": query} for number, query in enumerate(filled)]
+    file = tmp_path / "panels.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}), encoding="utf-8")
+    succeed(promtool, "check", "rules", file)
+
+
 def test_every_alert_has_a_firing_and_a_quiet_case() -> None:
     """rules_test.yml shows each alert firing, and not firing."""
     cases = [

@@ -1,0 +1,218 @@
+"""README.md, docs/ and CHANGELOG.md against the code that they speak of."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+import typer
+
+from monitor import errors, events, messages
+from monitor.config import Settings, load_settings
+from monitor.topics import topic_specs
+from tests.test_deploy import METRIC_NAME, exposed_names, rules
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def read(name: str) -> str:
+    """A page's text."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The page's fenced blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def table(name: str, *header: str) -> list[list[str]]:
+    """Rows of the page's table with these first column heads, back-ticks removed."""
+    text = read(name)
+    start = text.index("| " + " | ".join(header) + " |")
+    lines = text[start:].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def command_line(program: str) -> click.Group:
+    """`ecg-monitor` or `ecg-train` as click sees it."""
+    package = {"ecg-monitor": "monitor", "ecg-train": "training"}[program]
+    group = typer.main.get_command(importlib.import_module(f"{package}.cli").app)
+    assert isinstance(group, click.Group)
+    return group
+
+
+def quoted_commands() -> Iterator[list[str]]:
+    """Command lines of our two programs in the pages' shell blocks and inline code, as words."""
+    for page in PAGES:
+        inline = re.findall(r"`((?:ecg-monitor|ecg-train) [^`]*)`", page.read_text(encoding="utf-8"))
+        for line in [*inline, *"\n".join(blocks(page, "sh")).splitlines()]:
+            words = shlex.split(line, comments=True)
+            if words and words[0] in ("ecg-monitor", "ecg-train"):
+                yield words
+
+
+def options(command: click.Command) -> set[str]:
+    """All option names of a command, --help included."""
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+
+
+def test_quoted_commands_exist() -> None:
+    """Every command and option of ours that a page shows is one that the program takes."""
+    seen = set()
+    for program, name, *rest in quoted_commands():
+        group = command_line(program)
+        assert name in group.commands, (program, name)
+        given = {word.split("=")[0] for word in rest if word.startswith("--")}
+        assert given <= options(group.commands[name]), (program, name, given)
+        seen.add((program, name))
+    assert {("ecg-monitor", "run"), ("ecg-monitor", "scan"), ("ecg-train", "data")} <= seen
+
+
+def test_demo_options_in_the_readme_exist() -> None:
+    """What the README says that the demo takes, it takes."""
+    line = next(line for line in read("README.md").splitlines() if line.startswith("`make demo ARGS="))
+    given = set(re.findall(r"--[a-z-]+", line))
+    assert given == {"--speed", "--keep", "--record", "--bootstrap-servers"}
+    assert given <= options(command_line("ecg-monitor").commands["demo"])
+
+
+def test_make_targets_exist() -> None:
+    """Every `make TARGET` in a page is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.M))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        named = re.findall(r"`make ([a-z]+)", text)
+        named += re.findall(r"^make ([a-z]+)", "\n".join(blocks(page, "sh")), re.M)
+        assert set(named) <= targets, page
+
+
+def test_readme_settings_load(tmp_path: Path) -> None:
+    """The worker.toml in the README is one that the daemon takes."""
+    (toml,) = blocks(ROOT / "README.md", "toml")
+    (tmp_path / "worker.toml").write_text(toml, encoding="utf-8")
+    assert load_settings(tmp_path / "worker.toml").kafka.sasl_mechanism == "SCRAM-SHA-512"
+
+
+def test_settings_named_exist() -> None:
+    """Every setting that operations.md explains, and every variable named in a page, exists."""
+    rows = [row[0] for row in table("docs/operations.md", "setting", "turn it")]
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    variables = re.findall(r"ECG_MONITOR_([A-Z]+)__([A-Z_]+)", pages)
+    assert variables
+    for section, key in [row.split(".") for row in rows] + [(a.lower(), b.lower()) for a, b in variables]:
+        assert key in type(getattr(Settings(), section)).model_fields, (section, key)
+
+
+def test_changelog_has_this_version() -> None:
+    """The version in pyproject.toml has its section."""
+    assert f"## [{PROJECT['version']}]" in read("CHANGELOG.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link and picture of a page is a file in the repository."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_metric_names_in_pages_exist() -> None:
+    """Every metric that a page names is exposed by the worker, or recorded by a rule."""
+    known = exposed_names() | {rule["record"] for rule in rules("record")}
+    for page in PAGES:
+        named = set(METRIC_NAME.findall(page.read_text(encoding="utf-8")))
+        assert named <= known, page
+
+
+def test_every_alert_is_explained() -> None:
+    """operations.md has a row for each alert rule, and none for another."""
+    rows = table("docs/operations.md", "alert", "look at")
+    assert [row[0] for row in rows] == [rule["alert"] for rule in rules("alert")]
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    """The table of exit codes is errors.py's."""
+    rows = {row[1]: int(row[0]) for row in table("docs/operations.md", "code", "error") if row[1]}
+    # A DecodeError ends in the dead-letter topic, never in an exit.
+    classes: set[type[errors.MonitorError]] = {errors.MonitorError, *errors.MonitorError.__subclasses__()}
+    assert rows == {one.__name__: one.exit_code for one in classes - {errors.DecodeError}}
+
+
+def test_vocabulary_is_that_of_the_events() -> None:
+    """Kinds, priorities and what they speak of are as in events.py."""
+    rows = {row[0]: (int(row[1]), row[2]) for row in table("docs/formats.md", "kind", "priority")}
+    wanted = {
+        str(kind): (events.PRIORITY[kind], "technical" if kind in events.TECHNICAL else "physiological")
+        for kind in events.Kind
+    }
+    assert rows == wanted
+
+
+def test_event_fields_are_those_of_the_events() -> None:
+    """The table of an event's data names each field that encode_event writes, and no other."""
+    text = read("docs/formats.md")
+    section = text[text.index("Fields of `data`") : text.index("## Scored windows")]
+    first_cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named == {*events.Event.__struct_fields__, "priority", "technical", "first_time", "last_time"}
+
+
+def test_lead_fields_are_those_of_the_messages() -> None:
+    """The table of a lead's fields has their names and defaults."""
+    text = read("docs/formats.md")
+    section = text[text.index("A lead:") : text.index("`samples` in **MessagePack**")]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^ ,|]+)", section, re.M))
+    fields = msgspec.structs.fields(messages.Lead)
+    assert rows == {one.name: "required" if one.required else str(one.default) for one in fields}
+
+
+def test_json_example_decodes() -> None:
+    """The chunk shown in formats.md is one that the worker takes."""
+    (example,) = blocks(ROOT / "docs/formats.md", "json")
+    chunk = messages.decode_chunk(example.encode(), messages.JSON, b"bed-7")
+    assert chunk.leads == ("II", "V5")
+    assert chunk.valid.tolist() == [[True, True], [True, False]]
+
+
+def test_dead_letter_reasons_are_those_of_the_code() -> None:
+    """Every reason that decoding or the detector gives has its row."""
+    rows = {row[0] for row in table("docs/formats.md", "reason", "the record")}
+    code = read("monitor/messages.py") + read("monitor/detector.py")
+    given = set(re.findall(r'(?:DecodeError|Rejected)\([^"()]*"(\w+)"', code)) | {"not_finite", "malformed"}
+    assert rows == given
+
+
+def test_topics_are_those_of_the_code() -> None:
+    """The table of topics has the names and times of what `ecg-monitor topics` creates."""
+    rows = {row[0]: row[3] for row in table("docs/formats.md", "topic", "key")}
+    specs = {spec.name: spec.config for spec in topic_specs(Settings().kafka.topics)}
+    assert set(rows) == set(specs)
+    for name, config in specs.items():
+        days = int(config.get("retention.ms", 0)) // 86_400_000
+        assert rows[name] == (f"deleted after {days} days" if days else "compacted")
+
+
+def test_beats_columns_are_those_of_the_code() -> None:
+    """The table of columns names every one that encode_beats writes."""
+    text = read("docs/formats.md")
+    section = text[text.index("## Scored windows") : text.index("## State")]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named == set(events.ScoredWindows.__dataclass_fields__)
+
+
+def test_files_named_in_the_architecture_exist() -> None:
+    """Every module that architecture.md names is in monitor/."""
+    text = read("docs/architecture.md")
+    named = set(re.findall(r"[\w/]*\b\w+\.py\b", text))
+    there = {path.name for path in (ROOT / "monitor").glob("*.py")} - {"__init__.py"}
+    assert {Path(name).name for name in named} <= there
