@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,17 +88,22 @@ def _inside_runs(samples: NDArray[np.int64], events: Sequence[Event], tolerance:
     return inside
 
 
-def comparison_figures(comparison: Comparison, duration_s: float) -> list[Figure]:
-    """Part of each class's beats that were flagged, and the false ones."""
-    counts = comparison.counts
+def comparison_figures(
+    comparison: Comparison, duration_s: float, targets: Mapping[tuple[str, str], float] | None = None
+) -> list[Figure]:
+    """Part of each class's beats that were flagged, and the false ones; targets by name and group."""
+    counts, wanted = comparison.counts, targets or {}
     found = [
-        figure("sensitivity", count.flagged / count.annotated, group)
+        figure(
+            "sensitivity", count.flagged / count.annotated, group, target=wanted.get(("sensitivity", group))
+        )
         for group, count in counts.items()
         if group != "N" and count.annotated
     ]
     normal = counts["N"]
     if normal.annotated:
-        found.append(figure("false_beats", float(normal.flagged), "N", better="lower"))
+        target = wanted.get(("false_beats", "N"))
+        found.append(figure("false_beats", float(normal.flagged), "N", target=target, better="lower"))
         found.append(figure("specificity", 1 - normal.flagged / normal.annotated, "N"))
     annotated = sum(count.annotated for count in counts.values())
     detected = sum(count.detected for count in counts.values())

@@ -89,4 +89,5 @@ def print_scan(console: Console, result: ScanResult, labels: Annotations | None)
         f"{beats} beats, {int(windows.anomalous.sum())} of {len(windows)} windows anomalous; "
         f"events: {found}; {result.elapsed_s:.1f} s, {speed:.0f} times real time",
         highlight=False,
+        soft_wrap=True,
     )

@@ -80,7 +80,9 @@ def scan(
         peaks = beat_samples(result.windows)
         draw_findings(recording, result.events, peaks, partial(explain, loaded), path=plot)
     if annotations is not None:
-        console.print(f"annotations: {write_annotations(result, record, annotations)}", highlight=False)
+        console.print(
+            f"annotations: {write_annotations(result, record, annotations)}", highlight=False, soft_wrap=True
+        )
 
 
 def _reference_labels(record: Path, extension: str | None) -> Annotations | None:
