@@ -186,7 +186,7 @@ def test_json_example_decodes() -> None:
 def test_dead_letter_reasons_are_those_of_the_code() -> None:
     """Every reason that decoding or the detector gives has its row."""
     rows = {row[0] for row in table("docs/formats.md", "reason", "the record")}
-    code = read("monitor/messages.py") + read("monitor/detector.py")
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "monitor").glob("*.py"))
     given = set(re.findall(r'(?:DecodeError|Rejected)\([^"()]*"(\w+)"', code)) | {"not_finite", "malformed"}
     assert rows == given
 
