@@ -1,0 +1,339 @@
+# ruff: noqa: PLR0917 - numba takes arrays and counters one by one
+"""The QRS detector's recursion, compiled: causal, exact, one sample of one stream at a time.
+
+Every channel (a band of a lead) has an envelope, a beat level (median of its peaks at the latest
+beats) and a background (its mean over seconds). The feature is the mean of envelope / beat level
+over channels, weighted by (usual level / background)²: inverse noise variance in units of a beat. Its
+largest sample within 200 ms is a beat if it passes a threshold that falls with the time since the last
+beat, as in Pan & Tompkins (1985), else it waits for their search-back.
+
+All constants are here and none comes from another module but sizes: numba's cache sees this file only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from monitor.qrs_state import QrsState
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function compiled at its first call, cached on disk; exact, hence no fastmath."""
+    return cast(Function, njit(cache=True)(function))
+
+
+BANDS, HALF, RING, HISTORY, PENDING = 2, 18, 128, 8, 16  # sizes of qrs_state, repeated for the cache
+MASK = RING - 1
+RATE = 250  # Hz
+SETTLED = 2 * HALF + 1  # usable samples in a row that the filters need
+
+NEAR = 50  # 200 ms: ventricles can't be excited again sooner (Pan & Tompkins 1985)
+TWAVE = 90  # 360 ms: a peak sooner after a beat may be its T wave (Pan & Tompkins 1985)
+LEARN = 500  # 2 s, of which the first guess of the levels is made
+FLOOR_MV = 0.05  # no beat level is lower, so that the noise of a still lead makes no beats
+
+# Threshold as part of the way from noise to beat level: within TWAVE, one RR and 1.5 RR after a beat.
+EARLY, DUE, OVERDUE, BACK = 0.45, 0.3, 0.15, 0.2
+FIRST = 0.4  # of the largest peak while learning
+SEARCH_RR = 1.5  # search-back after 1.5 usual RR (1.66 in Pan & Tompkins), or 1.5 s
+SEARCH_MAX = 375.0
+OLDEST = 600  # 2.4 s: search-back reaches no further
+
+CLIP = 2.0  # one lead's artefact is worth no more than two beats
+CLIP_SLOPE = 0.1  # beyond it the envelope's peak must still be a peak
+ARTEFACT = 2.4  # a feature that stands for six usual beats
+BACKGROUND = 1 / 500  # a sample's weight in the background: 2 s
+USUAL_STEP = 0.02  # a beat moves the usual level by 2 %: a minute's artefacts don't teach it
+STARVED = 1000  # 4 s without a beat: halve the levels once a second
+
+LATE = 112  # 0.45 s; ordinary decisions come NEAR + HALF + FIDUCIAL = 84 samples after R at most
+
+FIDUCIAL = 16  # 64 ms: the R peak is this near to the envelope's peak
+BASE = 25  # 100 ms on each side for the baseline under the R peak
+
+
+@compiled
+def advance(
+    state: QrsState,
+    slots: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    ecg_mv: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    n_leads: NDArray[np.int64],
+    taps: NDArray[np.float64],
+    found: NDArray[np.int64],
+) -> int:
+    """Number of beats found; row n of `found` is (stream, R peak, decided at, late)."""
+    n = 0
+    for stream in range(len(slots)):
+        i, leads = slots[stream], n_leads[stream]
+        for row in range(offsets[stream], offsets[stream + 1]):
+            now = state.clock[i]
+            for lead in range(leads):
+                value = ecg_mv[row, lead]
+                # Also false for NaN; a value that no electrode gives would overflow the squares.
+                good = usable[row, lead] and abs(value) < 1e3
+                state.usable_for[i, lead] = state.usable_for[i, lead] + 1 if good else 0
+                state.raw_mv[i, lead, now & MASK] = value if good else state.raw_mv[i, lead, (now - 1) & MASK]
+            before = n
+            n = _sample(state, i, leads, taps, found, n)
+            found[before:n, 0] = stream
+            state.clock[i] = now + 1
+    return n
+
+
+@compiled
+def _sample(
+    state: QrsState, i: int, leads: int, taps: NDArray[np.float64], found: NDArray[np.int64], n: int
+) -> int:
+    """Take slot i's newest sample into the feature and decide about the peak NEAR before it."""
+    now = state.clock[i]
+    middle = now - HALF
+    seeing = False
+    for c in range(leads * BANDS):
+        envelope = -1.0
+        if state.usable_for[i, c // BANDS] >= SETTLED:
+            seeing = True
+            envelope = _envelope(state.raw_mv[i, c // BANDS], now, taps[c % BANDS])
+            most = 3 * max(state.usual_mv[i, c], FLOOR_MV) if state.n_beats[i] else 1e3
+            state.background_mv[i, c] += BACKGROUND * (min(envelope, most) - state.background_mv[i, c])
+        state.envelope_mv[i, c, middle & MASK] = envelope
+    state.blind[i] += 0 if seeing else 1
+    state.feature[i, middle & MASK] = _feature(state, i, leads, state.envelope_mv[i, :, middle & MASK])
+    peak = middle - NEAR
+    if peak >= 0 and _is_peak(state.feature[i], peak):
+        n = _decide(state, i, leads, peak, found, n)
+    return _look_back(state, i, leads, peak, found, n)
+
+
+@compiled
+def _envelope(raw_mv: NDArray[np.float64], now: int, taps: NDArray[np.float64]) -> float:
+    """The Gabor filter's magnitude HALF samples ago."""
+    middle = now - HALF
+    even, odd = taps[0, 0] * raw_mv[middle & MASK], 0.0
+    for k in range(1, HALF + 1):
+        after, before = raw_mv[(middle + k) & MASK], raw_mv[(middle - k) & MASK]
+        even += taps[0, k] * (after + before)
+        odd += taps[1, k] * (after - before)
+    return math.sqrt(even * even + odd * odd)
+
+
+@compiled
+def _weight(state: QrsState, i: int, c: int) -> float:
+    """(usual beat / background)², the channel's say."""
+    ratio = max(state.usual_mv[i, c], FLOOR_MV) / max(state.background_mv[i, c], 0.1 * FLOOR_MV)
+    return ratio * ratio
+
+
+@compiled
+def _feature(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float64]) -> float:
+    """Channels' envelopes in units of a beat, weighted mean; 0 without a usable lead."""
+    total = weights = 0.0
+    for c in range(leads * BANDS):
+        if envelope_mv[c] < 0:
+            continue
+        # Until the first beat the levels are not known: plain mean in mV.
+        level = max(state.beat_level_mv[i, c], FLOOR_MV) if state.n_beats[i] else 1.0
+        weight = _weight(state, i, c) if state.n_beats[i] else 1.0
+        ratio = envelope_mv[c] / level
+        total += weight * min(ratio, CLIP + CLIP_SLOPE * (ratio - CLIP))
+        weights += weight
+    return total / weights if weights > 0 else 0.0
+
+
+@compiled
+def _is_peak(feature: NDArray[np.float64], peak: int) -> bool:
+    """Whether no sample within NEAR is larger."""
+    value = feature[peak & MASK]
+    if value <= 0 or feature[(peak - 1) & MASK] >= value or feature[(peak + 1) & MASK] > value:
+        return False
+    for k in range(2, NEAR + 1):
+        if feature[(peak - k) & MASK] >= value or feature[(peak + k) & MASK] > value:
+            return False
+    return True
+
+
+@compiled
+def _median(values: NDArray[np.float64], n: int) -> float:
+    """Median of the first n (at least 1, at most all) values."""
+    ordered = np.sort(values[: min(n, len(values))])
+    return 0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2])
+
+
+@compiled
+def _decide(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], n: int) -> int:
+    """Take the peak for a beat or keep it for search-back."""
+    if state.n_pending[i] == PENDING:
+        _forget(state, i, 1)
+    k = state.n_pending[i]
+    state.n_pending[i] = k + 1
+    state.pending_peak[i, k] = peak
+    _tops(state, i, leads, peak, state.pending_mv[i, k])
+    state.pending_r[i, k], state.pending_polarity[i, k] = _fiducial(state, i, leads, peak)
+    if state.n_beats[i] == 0:
+        return n
+    gap = peak - state.last_peak[i] - state.blind[i]
+    noise, value = _noise(state, i, leads, k), state.feature[i, peak & MASK]
+    threshold = noise + _part(gap, state.usual_rr[i]) * max(1.0 - noise, 0.1)
+    if threshold <= value < ARTEFACT:
+        return _accept(state, i, leads, k, found, n)
+    for c in range(leads * BANDS):
+        if state.pending_mv[i, k, c] >= 0:
+            top = min(state.pending_mv[i, k, c], state.beat_level_mv[i, c])
+            state.noise_peak_mv[i, c, state.n_noise[i] % HISTORY] = top
+            state.noise_level_mv[i, c] = _median(state.noise_peak_mv[i, c], HISTORY)
+    state.n_noise[i] += 1
+    return n
+
+
+@compiled
+def _part(gap: float, rr: float) -> float:
+    """Part of the way from noise to beat level that a peak must reach `gap` after the last beat."""
+    if gap <= TWAVE:
+        return EARLY
+    if gap < rr:
+        return DUE + (EARLY - DUE) * (rr - gap) / (rr - TWAVE)
+    return max(OVERDUE, DUE - (DUE - OVERDUE) * (gap / rr - 1.0) / 0.5)
+
+
+@compiled
+def _noise(state: QrsState, i: int, leads: int, k: int) -> float:
+    """Feature of usual noise peaks in the channels that saw pending peak k."""
+    seen = state.pending_mv[i, k] >= 0
+    return _feature(state, i, leads, np.where(seen, state.noise_level_mv[i], -1.0))
+
+
+@compiled
+def _tops(state: QrsState, i: int, leads: int, peak: int, tops_mv: NDArray[np.float64]) -> None:
+    """Each channel's largest envelope within 40 ms; -1 where a sample is unusable."""
+    for c in range(leads * BANDS):
+        tops_mv[c] = 0.0
+        for k in range(peak - 10, peak + 11):
+            envelope = state.envelope_mv[i, c, k & MASK]
+            if envelope < 0:
+                tops_mv[c] = -1.0
+                break
+            tops_mv[c] = max(tops_mv[c], envelope)
+
+
+@compiled
+def _fiducial(state: QrsState, i: int, leads: int, peak: int) -> tuple[int, float]:
+    """R peak and its polarity: the first usable lead's largest deflection near the envelope's peak."""
+    lead = 0
+    while lead + 1 < leads and state.envelope_mv[i, lead * BANDS, peak & MASK] < 0:
+        lead += 1
+    raw = state.raw_mv[i, lead]
+    up, down = 0.0, 0.0
+    up_at, down_at = peak, peak
+    for at in range(max(peak - FIDUCIAL, state.last_r[i] + NEAR), peak + FIDUCIAL + 1):
+        base = 0.0
+        for k in range(at - BASE, at + BASE + 1):
+            base += raw[k & MASK]
+        value = (raw[(at - 1) & MASK] + 2 * raw[at & MASK] + raw[(at + 1) & MASK]) / 4
+        value = (value - base / (2 * BASE + 1)) * math.exp(-0.5 * ((at - peak) / FIDUCIAL) ** 2)
+        if value > up:
+            up, up_at = value, at
+        if -value > down:
+            down, down_at = -value, at
+    polarity = 1.0 if up > down else -1.0
+    # The usual deflection wins unless the other is half as large again: no flipping between beats.
+    lean = 0.2 * state.polarity[i]
+    return (up_at if up * (1 + lean) >= down * (1 - lean) else down_at), polarity
+
+
+@compiled
+def _accept(state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64], n: int) -> int:
+    """Make pending peak k a beat: report it, learn from it, forget the peaks before it."""
+    peak, r, now = state.pending_peak[i, k], state.pending_r[i, k], state.clock[i]
+    found[n, 1], found[n, 2], found[n, 3] = r, now, now - r > LATE
+    gap = peak - state.last_peak[i]
+    if state.n_beats[i] > 0 and state.blind[i] == 0 and gap < 3 * RATE:
+        state.rr[i, state.n_beats[i] % HISTORY] = gap
+        state.usual_rr[i] = min(max(_median(state.rr[i], HISTORY), 75.0), 350.0)
+    for c in range(leads * BANDS):
+        top = state.pending_mv[i, k, c]
+        if top >= 0:
+            state.beat_peak_mv[i, c, state.n_beats[i] % HISTORY] = top
+            state.beat_level_mv[i, c] = _median(state.beat_peak_mv[i, c], HISTORY)
+            step = 1 + max(USUAL_STEP, 0.5 / (state.n_beats[i] + 1))
+            state.usual_mv[i, c] *= step if top > state.usual_mv[i, c] else 1 / step
+    state.polarity[i] += 0.05 * (state.pending_polarity[i, k] - state.polarity[i])
+    state.last_peak[i], state.last_r[i], state.blind[i] = peak, r, 0
+    state.n_beats[i] += 1
+    _forget(state, i, k + 1)
+    return n + 1
+
+
+@compiled
+def _forget(state: QrsState, i: int, count: int) -> None:
+    """Drop the oldest pending peaks."""
+    left = state.n_pending[i] - count
+    for k in range(left):
+        state.pending_peak[i, k] = state.pending_peak[i, k + count]
+        state.pending_r[i, k] = state.pending_r[i, k + count]
+        state.pending_polarity[i, k] = state.pending_polarity[i, k + count]
+        state.pending_mv[i, k] = state.pending_mv[i, k + count]
+    state.n_pending[i] = left
+
+
+@compiled
+def _look_back(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], n: int) -> int:
+    """Learn from the first peaks; later search the pending ones when a beat is overdue."""
+    if state.n_beats[i] == 0:
+        if state.n_pending[i] > 0 and state.clock[i] - state.pending_peak[i, 0] >= LEARN:
+            n = _learn(state, i, leads, found, n)
+        return n
+    gap = peak - state.last_peak[i] - state.blind[i]
+    if state.n_pending[i] > 0 and gap >= min(SEARCH_RR * state.usual_rr[i], SEARCH_MAX):
+        n = _search(state, i, leads, found, n)
+    elif gap > (STARVED if state.n_beats[i] >= HISTORY else STARVED // 2) and gap % RATE == 0:
+        state.beat_peak_mv[i] *= 0.5
+        state.beat_level_mv[i] *= 0.5
+    return n
+
+
+@compiled
+def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], n: int) -> int:
+    """Take the largest peaks so far for the first beats and their level, unless they are tiny."""
+    for c in range(leads * BANDS):
+        level = 0.0
+        for k in range(state.n_pending[i]):
+            level = max(level, state.pending_mv[i, k, c])
+        state.beat_level_mv[i, c] = state.usual_mv[i, c] = level
+        state.beat_peak_mv[i, c] = level
+    state.n_beats[i] = 1
+    state.last_peak[i] = -RATE
+    k = 0
+    while k < state.n_pending[i]:
+        late_enough = state.pending_peak[i, k] - state.last_peak[i] > TWAVE
+        if late_enough and _feature(state, i, leads, state.pending_mv[i, k]) >= FIRST:
+            n = _accept(state, i, leads, k, found, n)
+            k = 0
+        else:
+            k += 1
+    if state.last_peak[i] < 0:
+        state.n_beats[i] = 0
+    _forget(state, i, state.n_pending[i])
+    return n
+
+
+@compiled
+def _search(state: QrsState, i: int, leads: int, found: NDArray[np.int64], n: int) -> int:
+    """Take the largest pending peak for a beat if it passes the lower threshold."""
+    best, most = -1, 0.0
+    for k in range(state.n_pending[i]):
+        value, noise = _feature(state, i, leads, state.pending_mv[i, k]), _noise(state, i, leads, k)
+        late_enough = state.pending_peak[i, k] - state.last_peak[i] > TWAVE
+        if not late_enough or state.clock[i] - state.pending_r[i, k] >= OLDEST:
+            continue
+        if value > most and value >= noise + BACK * max(1.0 - noise, 0.1):
+            best, most = k, value
+    return n if best < 0 else _accept(state, i, leads, best, found, n)
