@@ -1,0 +1,1 @@
+"""Interchangeable encoder-decoders: a file each, and a registry."""

@@ -1,0 +1,66 @@
+"""What every encoder-decoder takes and gives, so that one artifact, one scorer and one worker run any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """A batch of windows of one lead each, in units of the window's scale.
+
+    window: (batch, samples); lengths: (batch,) valid samples, None = all. The contextual form reads
+    usual: (batch, samples), past: (batch, history, features), log_scale: (batch,) log mV.
+    """
+
+    window: Tensor
+    lengths: Tensor | None = None
+    usual: Tensor | None = None
+    past: Tensor | None = None
+    log_scale: Tensor | None = None
+
+    def rows(self, index: slice | Tensor) -> Inputs:
+        """Some of the batch."""
+        parts = (self.window, self.lengths, self.usual, self.past, self.log_scale)
+        return Inputs(*(None if part is None else part[index] for part in parts))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstruction:
+    """What the window should be, in the same units.
+
+    mean: (batch, samples); log_spread: the same shape, log of the expected error, None = not told;
+    latent: (batch, width); rhythm: (batch, 2) mean and log scale of the next log RR ratio, or None.
+    """
+
+    mean: Tensor
+    latent: Tensor
+    log_spread: Tensor | None = None
+    rhythm: Tensor | None = None
+
+
+class EncoderDecoder(nn.Module):
+    """Base class: `encode` gives the latent vector alone, `forward` the reconstruction."""
+
+    contextual = False  # True: reads usual beat and past, never the window that it reconstructs
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        """Latent vectors, (batch, width)."""
+        raise NotImplementedError
+
+    def decode(self, latent: Tensor, inputs: Inputs) -> Reconstruction:
+        """Reconstruction from latent vectors (and, in the contextual form, the usual beat)."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Inputs) -> Reconstruction:
+        """Reconstruct every window."""
+        return self.decode(self.encode(inputs), inputs)
+
+
+def patches(signal: Tensor, patch: int) -> Tensor:
+    """(batch, samples) → (batch, steps, patch); samples past the last whole patch are zero-padded."""
+    missing = -signal.shape[1] % patch
+    return torch.nn.functional.pad(signal, (0, missing)).unflatten(1, (-1, patch))

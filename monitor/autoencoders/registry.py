@@ -1,0 +1,18 @@
+"""The encoder-decoders by the name that training settings and manifests use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.autoencoders.contextual import ContextualEncoderDecoder, ContextualSettings
+from monitor.autoencoders.interface import EncoderDecoder
+from monitor.autoencoders.lstm import LstmEncoderDecoder, LstmSettings
+
+
+def build(form: str, settings: dict[str, Any]) -> EncoderDecoder:
+    """A fresh network; raises ValueError for an unknown form and TypeError for unknown settings."""
+    if form == "lstm":
+        return LstmEncoderDecoder(LstmSettings(**settings))
+    if form == "contextual":
+        return ContextualEncoderDecoder(ContextualSettings(**settings))
+    raise ValueError(f"form is {form!r}, wanted 'lstm' or 'contextual'")

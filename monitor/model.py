@@ -1,0 +1,266 @@
+"""The model in one piece: networks and calibrations → how surprising a beat or a fixed window is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from monitor.artifact import Manifest, RateTable, TermCalibration, default_model, read_artifact
+from monitor.autoencoders.interface import EncoderDecoder, Inputs
+from monitor.scoring import (
+    EARLY_WEIGHT,
+    RHYTHM_WEIGHT,
+    combine_leads,
+    disorder,
+    early_surprise,
+    relative_error,
+    run_tiled,
+    spread_error,
+)
+from monitor.usual import BeatBatch
+
+FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What a verdict is made of, before calibration; n windows.
+
+    error: (n, leads), NaN where a lead is not usable; worst: (n, leads) region of the largest error;
+    others: further statistics by name, (n,) or (n, leads); latent: (n, leads, width).
+    """
+
+    error: NDArray[np.float64]
+    worst: NDArray[np.int64]
+    others: dict[str, NDArray[np.float64]]
+    usable: NDArray[np.bool_]
+    latent: NDArray[np.float32]
+
+    def rows(self, index: NDArray[np.bool_]) -> Terms:
+        """Some of the windows."""
+        others = {name: values[index] for name, values in self.others.items()}
+        return replace(
+            self,
+            error=self.error[index],
+            worst=self.worst[index],
+            others=others,
+            usable=self.usable[index],
+            latent=self.latent[index],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """Calibrated findings of n windows; NaN where no lead was usable.
+
+    surprise: (n,) minus log10 p of the fused statistic; shape, rhythm: (n,) its parts, weighted;
+    by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in force;
+    worst: (n, leads) region of the largest error; latent: (n, leads, width).
+    """
+
+    surprise: NDArray[np.float64]
+    shape: NDArray[np.float64]
+    rhythm: NDArray[np.float64]
+    by_lead: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    worst: NDArray[np.int64]
+    latent: NDArray[np.float32]
+
+    @property
+    def anomalous(self) -> NDArray[np.bool_]:
+        """True where the surprise exceeds its threshold; a window that was not judged is not."""
+        above: NDArray[np.bool_] = self.surprise > self.threshold
+        return above
+
+
+class Model:
+    """Networks and calibrations of one artifact at one false-alarm budget."""
+
+    def __init__(
+        self, manifest: Manifest, networks: dict[str, EncoderDecoder], budget_per_hour: float | None = None
+    ) -> None:
+        if budget_per_hour is not None and not budget_per_hour > 0:
+            raise ValueError(f"need a false-alarm budget above 0 events an hour; got {budget_per_hour}")
+        self.manifest = manifest
+        self.networks = networks
+        self.name, self.version = manifest.name, manifest.version
+        self.budget_per_hour = budget_per_hour or manifest.default_budget_per_hour
+        # Two lead counts, three calibrations: a handful of numbers, worked out once.
+        share = {"usual": 1 - FIXED_SHARE, "population": 1 - FIXED_SHARE, "fixed": FIXED_SHARE}
+        self.thresholds = {
+            name: {leads: threshold_for(table, self.budget_per_hour * share[name]) for leads, table in c.rates.items()}
+            for name, c in manifest.calibration.items()
+        }
+
+    @property
+    def contextual(self) -> bool:
+        """True if beats are judged by the beats before them once a stream's usual beat is known."""
+        return "usual" in self.networks
+
+    def judge(self, kind: str, terms: Terms) -> Verdicts:
+        """Calibrate and fuse terms of one kind: usual, population or fixed."""
+        calibration = self.manifest.calibration[kind]
+        by_lead = calibration.terms["error"].surprise(terms.error)
+        statistic, shape, rhythm = fuse(calibration, by_lead, terms)
+        leads = np.minimum(terms.usable.sum(axis=1), 2)
+        surprise, threshold = np.full(len(leads), np.nan), np.full(len(leads), np.inf)
+        for count in (1, 2):
+            rows = leads == count
+            surprise[rows] = calibration.fused[str(count)].surprise(statistic[rows])
+            threshold[rows] = self.thresholds[kind][str(count)]
+        return Verdicts(surprise, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
+
+    def judge_beats(self, batch: BeatBatch) -> Verdicts:
+        """Every beat against its stream's usual one, or the population while that is not known."""
+        n = len(batch.ready)
+        if not self.contextual:
+            return self.judge("population", population_terms(self.networks["population"], batch))
+        usual = batch.ready & (batch.good & batch.known).any(axis=1)
+        if usual.all() and n:
+            return self.judge("usual", usual_terms(self.networks["usual"], batch))
+        both = [
+            (rows, self.judge(kind, terms(self.networks[kind], batch.rows(rows))))
+            for kind, terms, rows in (("usual", usual_terms, usual), ("population", population_terms, ~usual))
+        ]
+        return _interleave(n, both)
+
+    def judge_fixed(self, fixed_mv: NDArray[np.float32], good: NDArray[np.bool_]) -> Verdicts:
+        """Every fixed window, (n, samples, leads), beats or no beats."""
+        return self.judge("fixed", fixed_terms(self.networks["fixed"], fixed_mv, good))
+
+
+def load_model(folder: Path | None = None, budget_per_hour: float | None = None) -> Model:
+    """The model in a folder, the bundled one by default; raises ArtifactError."""
+    torch.set_num_threads(1)  # processes scale, threads do not
+    manifest, networks = read_artifact(folder or default_model())
+    return Model(manifest, networks, budget_per_hour)
+
+
+def fuse(
+    calibration: TermCalibration, by_lead: NDArray[np.float64], terms: Terms
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Statistic, its shape part and its rhythm part, (n,) each, from each term's own surprise."""
+    shape = combine_leads(by_lead, terms.usable)
+    rhythm = np.zeros(len(shape))
+    for name, weight in (("early", EARLY_WEIGHT), ("rhythm", RHYTHM_WEIGHT)):
+        if name in terms.others:
+            rhythm += weight * calibration.terms[name].surprise(terms.others[name])
+    for name in ("peaks", "slow"):
+        if name in terms.others:
+            shape = shape + combine_leads(calibration.terms[name].surprise(terms.others[name]), terms.usable)
+    return shape + rhythm, shape, rhythm
+
+
+def usual_terms(net: EncoderDecoder, batch: BeatBatch) -> Terms:
+    """Error of every beat against what the beats before it and the usual beat lead to expect."""
+    usable = batch.good & batch.known
+    row, lead = np.nonzero(usable)
+    scale = batch.scale_mv[row, lead].astype(np.float32)
+    window = batch.beat[row, lead] / scale[:, None]
+    inputs = contextual_inputs(batch, row, lead)
+    out = run_tiled(net, inputs)
+    if out.log_spread is None or out.rhythm is None:
+        raise ValueError("the contextual form must tell spread and rhythm")
+    error, worst = spread_error(window, out.mean, out.log_spread)
+    expected = _mean_over_leads(row, len(usable), _late_to_early(batch.log_ratio[row], out.rhythm))
+    others = {"early": early_surprise(batch.log_ratio), "rhythm": expected}
+    return _terms(usable, row, lead, error, worst, others, out.latent)
+
+
+def contextual_inputs(batch: BeatBatch, row: NDArray[np.int64], lead: NDArray[np.int64]) -> Inputs:
+    """A network's inputs for some (beat, lead) pairs, in units of the usual beat's RMS."""
+    scale = batch.scale_mv[row, lead].astype(np.float32)
+    return Inputs(
+        window=torch.from_numpy(batch.beat[row, lead] / scale[:, None]),
+        usual=torch.from_numpy(batch.usual[row, lead] / scale[:, None]),
+        past=torch.from_numpy(batch.past[row, lead]),
+        log_scale=torch.from_numpy(batch.log_scale[row, lead]),
+    )
+
+
+def population_terms(net: EncoderDecoder, batch: BeatBatch) -> Terms:
+    """Error of every beat when reconstructed from its own latent vector."""
+    row, lead = np.nonzero(batch.good)
+    window = batch.beat[row, lead]
+    out = run_tiled(net, Inputs(torch.from_numpy(window)))
+    error, worst = relative_error(window, out.mean)
+    return _terms(batch.good, row, lead, error, worst, {"early": early_surprise(batch.log_ratio)}, out.latent)
+
+
+def fixed_terms(net: EncoderDecoder, fixed_mv: NDArray[np.float32], good: NDArray[np.bool_]) -> Terms:
+    """Error of every fixed window, and how little it is made of beats; fixed_mv: (n, samples, leads)."""
+    row, lead = np.nonzero(good)
+    window = np.ascontiguousarray(fixed_mv.transpose(0, 2, 1)[row, lead])
+    out = run_tiled(net, Inputs(torch.from_numpy(window)))
+    error, worst = relative_error(window, out.mean)
+    others = {}
+    for column, name in enumerate(("peaks", "slow")):
+        others[name] = np.full(good.shape, np.nan)
+        others[name][row, lead] = disorder(window)[:, column]
+    return _terms(good, row, lead, error, worst, others, out.latent)
+
+
+def threshold_for(table: RateTable, per_hour: float) -> float:
+    """Surprise above which normal ECG gives so many events an hour; raises ValueError for per_hour <= 0."""
+    if per_hour <= 0:
+        raise ValueError(f"need a rate above 0; got {per_hour}")
+    surprise, rate = np.array(table.surprise), np.log10(np.array(table.per_hour))
+    if np.log10(per_hour) >= rate[-1]:
+        # np.interp wants rising abscissae; rates fall as thresholds rise.
+        return float(np.interp(-np.log10(per_hour), -rate, surprise))
+    # Rarer than was ever seen: a tenfold rarer event needs one more unit of surprise.
+    return float(surprise[-1] + rate[-1] - np.log10(per_hour))
+
+
+def _terms(
+    usable: NDArray[np.bool_],
+    row: NDArray[np.int64],
+    lead: NDArray[np.int64],
+    error: NDArray[np.float64],
+    worst: NDArray[np.int64],
+    others: dict[str, NDArray[np.float64]],
+    latent: NDArray[np.float32],
+) -> Terms:
+    """Scatter (window, lead) pairs back to (n, leads)."""
+    all_error, all_worst = np.full(usable.shape, np.nan), np.zeros(usable.shape, np.int64)
+    all_latent = np.full((*usable.shape, latent.shape[1]), np.nan, np.float32)
+    all_error[row, lead], all_worst[row, lead] = error, worst
+    if len(row):
+        all_latent[row, lead] = latent
+    return Terms(all_error, all_worst, others, usable, all_latent)
+
+
+def _late_to_early(log_ratio: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much earlier than the network expected, in units of the spread it expected; 0 if unknown."""
+    spread = np.exp(np.clip(rhythm[:, 1].astype(np.float64), -5, 1))
+    early = -(log_ratio.astype(np.float64) - rhythm[:, 0]) / spread
+    return np.where(np.isnan(log_ratio), 0.0, early)
+
+
+def _mean_over_leads(row: NDArray[np.int64], n: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    total, count = np.zeros(n), np.zeros(n)
+    np.add.at(total, row, values)
+    np.add.at(count, row, 1.0)
+    return total / np.maximum(count, 1)
+
+
+def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verdicts:
+    """One Verdicts from those of disjoint rows; latent vectors are padded to the wider of the two."""
+    leads = parts[0][1].by_lead.shape[1]
+    width = max(part.latent.shape[2] for _, part in parts)
+    out = Verdicts(
+        *(np.full(n, np.nan) for _ in range(3)),
+        by_lead=np.full((n, leads), np.nan),
+        threshold=np.full(n, np.inf),
+        worst=np.zeros((n, leads), np.int64),
+        latent=np.full((n, leads, width), np.nan, np.float32),
+    )
+    for rows, part in parts:
+        for name in ("surprise", "shape", "rhythm", "by_lead", "threshold", "worst"):
+            getattr(out, name)[rows] = getattr(part, name)
+        out.latent[rows, :, : part.latent.shape[2]] = part.latent
+    return out

@@ -1,0 +1,135 @@
+"""The signal path from samples to windows, and the rounds in which a stream's beats are judged.
+
+Online and offline, training and evaluation, all run this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.beats import Detections, QrsState, detect_beats
+from monitor.filters import FLAT, MISSING, FilterState, to_internal
+from monitor.quality import Quality, is_low, window_quality
+from monitor.slots import SlotState
+from monitor.usual import BeatBatch, UsualState, describe, learn
+from monitor.windows import Cuts, Extended, WindowSpec, WindowState, beat_cuts, extend, fixed_cuts
+
+Judge = Callable[[NDArray[np.int64], BeatBatch], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """New input samples of several streams, one run a stream.
+
+    slots, n_leads, rates_hz: (streams,); offsets: (streams + 1,); ecg_mv, flags: (rows, leads).
+    """
+
+    slots: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    ecg_mv: NDArray[np.float32]
+    flags: NDArray[np.uint8]
+    n_leads: NDArray[np.int64]
+    rates_hz: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Windows that became complete, with their quality per lead, (n, leads).
+
+    beat_mv: (n, spec.span, leads) at 250 Hz; fixed_mv: (n, fixed_samples, leads) at 125 Hz;
+    fixed_low: (n, leads) no deflection at all.
+    """
+
+    beats: Cuts
+    beat_mv: NDArray[np.float32]
+    beat_quality: NDArray[np.int8]
+    fixed: Cuts
+    fixed_mv: NDArray[np.float32]
+    fixed_quality: NDArray[np.int8]
+    fixed_low: NDArray[np.bool_]
+
+
+class SignalPath:
+    """State of all streams up to the windows; slots are handed out by the caller."""
+
+    def __init__(self, spec: WindowSpec, capacity: int, max_leads: int) -> None:
+        self.spec = spec
+        self.max_leads = max_leads
+        self.filters = FilterState.create(capacity, max_leads)
+        self.qrs = QrsState.create(capacity, max_leads)
+        self.windows = WindowState.create(capacity, max_leads)
+        self.usual = UsualState.create(capacity, max_leads, spec)
+
+    def states(self) -> dict[str, SlotState]:
+        """All per-stream state by name."""
+        return {"filters": self.filters, "qrs": self.qrs, "windows": self.windows, "usual": self.usual}
+
+    def advance(self, new: Samples, found: Detections | None = None) -> Windows:
+        """Filter, find beats and cut windows; `found` replaces the QRS detector by known R peaks."""
+        signal = to_internal(
+            self.filters, new.slots, new.offsets, new.ecg_mv, new.flags, new.n_leads, new.rates_hz
+        )
+        if found is None:
+            usable = (signal.flags & (MISSING | FLAT)) == 0
+            found = detect_beats(self.qrs, new.slots, signal.offsets, signal.raw_mv, usable, new.n_leads)
+        extended = extend(self.windows, new.slots, signal)
+        peaks = np.stack([found.r_sample, found.decided_at, found.late], axis=1).astype(np.int64)
+        beats = beat_cuts(self.windows, new.slots, self.spec, found.stream, peaks)
+        fixed = fixed_cuts(self.windows, new.slots, self.spec)
+        return self._cut(extended, beats, fixed, new.n_leads)
+
+    def _cut(self, extended: Extended, beats: Cuts, fixed: Cuts, n_leads: NDArray[np.int64]) -> Windows:
+        spec = self.spec
+        start = beats.sample - spec.left - spec.margin
+        beat_mv = extended.cut(extended.band, beats.stream, start, spec.span)
+        fixed_mv = extended.cut(extended.band, fixed.stream, fixed.sample, spec.fixed_span)
+        beat_flags = extended.cut(extended.flags, beats.stream, start, spec.span)
+        fixed_flags = extended.cut(extended.flags, fixed.stream, fixed.sample, spec.fixed_span)
+        return Windows(
+            beats=beats,
+            beat_mv=beat_mv,
+            beat_quality=self._quality(beat_mv, beat_flags, n_leads[beats.stream]),
+            fixed=fixed,
+            fixed_mv=fixed_mv[:, :: spec.step],
+            fixed_quality=self._quality(fixed_mv, fixed_flags, n_leads[fixed.stream]),
+            fixed_low=is_low(fixed_mv),
+        )
+
+    def _quality(
+        self, band_mv: NDArray[np.float32], flags: NDArray[np.uint8], n_leads: NDArray[np.int64]
+    ) -> NDArray[np.int8]:
+        quality = window_quality(band_mv, flags)
+        quality[np.arange(self.max_leads)[None, :] >= n_leads[:, None]] = Quality.MISSING
+        return quality
+
+    def judge_beats(self, windows: Windows, slots: NDArray[np.int64], judge: Judge) -> None:
+        """Show `judge` every beat with a good lead, in each stream's order, and learn from the unflagged.
+
+        judge: (rows of windows.beats, their BeatBatch) → flagged. Beats are scored in rounds: within a
+        round a stream's usual beat is fixed, so that all its beats of the round are one batch.
+        """
+        slot = slots[windows.beats.stream]
+        good = windows.beat_quality == Quality.GOOD
+        todo = np.arange(len(slot))
+        while len(todo):
+            now = todo[_rank(slot[todo]) < self.usual.room(slot[todo])]
+            batch = describe(
+                self.usual, self.spec, slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now]
+            )
+            flagged = judge(now, batch)
+            learn(self.usual, slot[now], batch.beat, good[now], ~flagged)
+            todo = np.setdiff1d(todo, now, assume_unique=True)
+
+
+def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of each row among the rows of its slot, (n,)."""
+    order = np.argsort(slot, kind="stable")
+    ordered = slot[order]
+    start = np.searchsorted(ordered, ordered)
+    rank = np.empty(len(slot), np.int64)
+    rank[order] = np.arange(len(slot)) - start
+    return rank

@@ -1,0 +1,161 @@
+"""Findings and verdicts in internal samples → events and window rows in the stream's own terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.admission import Stream
+from monitor.episodes import Finding
+from monitor.events import TECHNICAL, Event, Kind, Phase, ScoredWindows
+from monitor.filters import INTERNAL_RATE_HZ
+from monitor.model import Model
+from monitor.quality import Quality
+from monitor.scoring import REGION
+
+SMALLEST_P = 1e-300
+NAMED_LEADS = 3  # leads that an event names, the strangest first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One scored window, in internal samples."""
+
+    sample: int
+    rr_s: float
+    surprise: float
+    threshold: float
+    anomalous: bool
+    kind: str
+    quality: Quality
+    by_lead: NDArray[np.float64]  # (leads,) minus log10 p of each lead's error; NaN if not judged
+    worst: NDArray[np.int64]  # (leads,) region of the largest error
+    learning: bool
+    late: bool
+    latent: NDArray[np.float32]  # (leads, width)
+
+    @property
+    def strangest(self) -> int:
+        """Lead with the largest surprise."""
+        return int(np.argmax(np.nan_to_num(self.by_lead, nan=-1.0)))
+
+
+class Report:
+    """Collects a batch's events and windows, each stream's in its order of decision."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.events: list[Event] = []
+        self._rows: list[tuple[str, str, int, int, Row]] = []
+
+    def window(self, stream: Stream, row: Row) -> None:
+        """Take in a scored window."""
+        sample = to_input(stream, row.sample)
+        self._rows.append((stream.name, stream.session, sample, stream.time_us(sample), row))
+
+    def findings(self, stream: Stream, findings: list[Finding], row: Row | None = None) -> None:
+        """Take in what a window led to; `row` is the window."""
+        for finding in findings:
+            self.events.append(self._event(stream, finding, row))
+
+    def gap(self, stream: Stream, covered: int, end: int) -> None:
+        """Report the samples from internal sample `covered` up to input sample `end` that no window covers."""
+        first = to_input(stream, covered)
+        if first >= end:
+            return
+        self.events.append(
+            self._event_of(stream, Kind.SIGNAL_LOST, first, first, end - 1, why="missing samples", phase=Phase.ONSET)
+        )
+
+    def cut_at(self, end: int) -> None:
+        """Drop what is said of samples from input sample `end` on: they were padding."""
+        self._rows = [row for row in self._rows if row[2] < end]
+        self.events = [e for e in self.events if not (e.kind in TECHNICAL and e.last_sample >= end)]
+
+    def windows(self) -> ScoredWindows:
+        """All windows as columns."""
+        rows = [row for *_, row in self._rows]
+        surprise = np.array([row.surprise for row in rows], np.float64)
+        return ScoredWindows(
+            stream=[name for name, *_ in self._rows],
+            session=[session for _, session, *_ in self._rows],
+            sample=np.array([sample for _, _, sample, _, _ in self._rows], np.int64),
+            time_us=np.array([time for _, _, _, time, _ in self._rows], np.int64),
+            rr_s=np.array([row.rr_s for row in rows], np.float32),
+            score=surprise.astype(np.float32),
+            p_value=np.array([p_value(row.surprise) for row in rows], np.float32),
+            anomalous=np.array([row.anomalous for row in rows], np.bool_),
+            kind=[row.kind for row in rows],
+            quality=[row.quality.name.lower() for row in rows],
+        )
+
+    def _event(self, stream: Stream, finding: Finding, row: Row | None) -> Event:
+        at, first, last = (to_input(stream, sample) for sample in (finding.at, finding.first, finding.last))
+        event = self._event_of(
+            stream, finding.kind, at, first, last, why=finding.why, phase=finding.phase, beats=finding.beats
+        )
+        if row is None or finding.kind in TECHNICAL or np.isnan(row.surprise) or not row.anomalous:
+            return event
+        order = np.argsort(-np.nan_to_num(row.by_lead, nan=-1.0), kind="stable")
+        judged = [lead for lead in order if not np.isnan(row.by_lead[lead])]
+        beat = row.kind != "fixed"
+        latent = row.latent[row.strangest]
+        return msgspec.structs.replace(
+            event,
+            score=round(row.surprise, 6),
+            p_value=p_value(row.surprise),
+            threshold=p_value(row.threshold),
+            leads=tuple(stream.leads[lead] for lead in judged[:NAMED_LEADS]),
+            part_s=self._part(int(row.worst[row.strangest])) if beat else None,
+            learning=row.learning,
+            late=row.late,
+            latent=tuple(round(float(value), 5) for value in latent[~np.isnan(latent)]),
+        )
+
+    def _event_of(
+        self,
+        stream: Stream,
+        kind: Kind,
+        at: int,
+        first: int,
+        last: int,
+        *,
+        why: str,
+        phase: Phase | None = None,
+        beats: int | None = None,
+    ) -> Event:
+        return Event(
+            stream=stream.name,
+            session=stream.session,
+            kind=kind,
+            r_peak_sample=at,
+            time_us=stream.time_us(at),
+            first_sample=first,
+            last_sample=last,
+            rate_hz=stream.rate_hz,
+            model=self.model.name,
+            model_version=self.model.version,
+            why=why,
+            phase=phase,
+            beats=beats,
+        )
+
+    def _part(self, region: int) -> tuple[float, float]:
+        """Seconds from the R peak between which a beat window's region lies."""
+        spec = self.model.manifest.windows
+        start = (region * REGION * spec.step - spec.left) / INTERNAL_RATE_HZ
+        return round(start, 3), round(start + REGION * spec.step / INTERNAL_RATE_HZ, 3)
+
+
+def to_input(stream: Stream, sample: int) -> int:
+    """The stream's own number of an internal sample."""
+    return max(stream.segment, stream.segment + round(sample * stream.rate_hz / INTERNAL_RATE_HZ))
+
+
+def p_value(surprise: float) -> float:
+    """The p-value of a surprise; NaN stays NaN."""
+    return surprise if np.isnan(surprise) else max(10.0**-surprise, SMALLEST_P)
+
