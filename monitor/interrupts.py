@@ -10,9 +10,9 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """While in a `with` block, the first SIGINT or SIGTERM raises SystemExit(128 + number); others are ignored.
+    """While in a `with` block, the first SIGINT or SIGTERM raises SystemExit(128 + number).
 
-    Needs the main thread, as all Python signal handlers do.
+    Later ones are ignored. Needs the main thread, as all Python signal handlers do.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,132 @@
+"""The demo from end to end, with a worker whose verdicts are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from monitor.demo import DemoOptions, read_source, run_demo
+from monitor.demo_report import DemoRun
+from monitor.errors import MonitorError
+
+STUB = (sys.executable, "-m", "tests.demo_stub_worker")
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.integration
+
+
+def _no_picture(run: DemoRun, path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _figure(summary: dict[str, list[dict[str, object]]], name: str, group: str = "all") -> dict[str, object]:
+    return next(each for each in summary["figures"] if (each["name"], each["group"]) == (name, group))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a demo on noida-db, fast."""
+    output = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("KAFKA_HOME", raising=False)
+        patch.setenv("ECG_MONITOR_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")  # not the demo's business
+        with (output / "console.txt").open("w") as out:
+            options = DemoOptions(output=output, speed=60.0, worker=STUB)
+            run_demo(options, Console(file=out), _no_picture)
+    return output
+
+
+def test_finds_what_the_worker_flagged(finished: Path) -> None:
+    """All 93 PVCs and no normal beat are counted as flagged, by beats and by events."""
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["classes"]["V"] == {
+        "annotated": 93,
+        "detected": 93,
+        "flagged_beats": 93,
+        "flagged_events": 93,
+        "flagged": 93,
+    }
+    assert summary["classes"]["N"]["flagged"] == 0
+    assert _figure(summary, "sensitivity", "V")["met"] is True
+    assert _figure(summary, "false_beats", "N")["value"] == 0
+
+
+def test_latency_is_measured(finished: Path) -> None:
+    """An event comes after its R peak, and within the target."""
+    summary = json.loads((finished / "summary.json").read_text())
+    p50, p99 = (_figure(summary, f"latency_{part}_s")["value"] for part in ("p50", "p99"))
+    assert isinstance(p50, float)
+    assert isinstance(p99, float)
+    assert 0 < p50 <= p99 < 10
+
+
+def test_events_name_their_r_peak(finished: Path) -> None:
+    """Each line is the CloudEvent from the topic with its R peak's sample in the excerpt on top."""
+    events = [json.loads(line) for line in (finished / "events.jsonl").read_text().splitlines()]
+    assert len({event["id"] for event in events}) == 93
+    assert all(event["r_peak_sample"] == event["data"]["r_peak_sample"] for event in events)
+    assert all(event["specversion"] == "1.0" for event in events)
+
+
+def test_without_a_terminal_there_are_lines(finished: Path) -> None:
+    """Progress and summary can be read in a log."""
+    text = (finished / "console.txt").read_text()
+    assert "of 5:00.00" in text
+    assert "Found against annotated" in text
+    assert "\x1b" not in text
+
+
+def test_a_worker_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exit code and last words are in the error."""
+    monkeypatch.delenv("KAFKA_HOME", raising=False)
+    worker = (sys.executable, "-c", "print('no model'); raise SystemExit(3)")
+    with pytest.raises(MonitorError, match=r"code 3.*no model"):
+        run_demo(DemoOptions(output=tmp_path, worker=worker), Console(quiet=True), _no_picture)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_s", [0.5, 4.0])
+def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals, after_s: float) -> None:
+    """Neither broker nor worker outlive a demo that was interrupted while starting or while running."""
+    demo = subprocess.Popen(
+        [sys.executable, "-c", _RUN, str(tmp_path)],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "KAFKA_HOME"},
+        stdout=subprocess.DEVNULL,
+    )
+    time.sleep(after_s)
+    demo.send_signal(number)
+    assert demo.wait(30) in (128 + number, -number)  # the latter before the handlers are there
+    assert _processes_with(str(tmp_path)) == []
+
+
+# The broker's directory lies in the test's folder, so that its command line names it as the worker's does.
+_RUN = """
+import os, sys, tempfile
+from pathlib import Path
+tempfile.tempdir = sys.argv[1]
+from rich.console import Console
+from monitor.demo import DemoOptions, run_demo
+worker = (sys.executable, "-m", "tests.demo_stub_worker")
+run_demo(DemoOptions(output=Path(sys.argv[1]), speed=2, worker=worker), Console(), lambda run, path: None)
+"""
+
+
+def _processes_with(text: str) -> list[str]:
+    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in lines.splitlines() if text in line]
+
+
+def test_another_record_comes_without_targets(tmp_path: Path) -> None:
+    """A record of one's own is compared with nothing where it has no annotations."""
+    path = tmp_path / "mine.csv"
+    path.write_text("time,II\n" + "".join(f"{index / 100},0\n" for index in range(500)))
+    source = read_source(path)
+    assert (source.recording.name, source.labels, source.targets) == ("mine", None, {})
