@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
 MM_PER_S, MM_PER_MV = 25.0, 10.0
 _INCH = 25.4  # mm
-_MARGIN_MM = (14.0, 17.0, 5.0, 15.0)  # left, bottom, right, top of every strip, for its texts
+_MARGIN_MM = (13.0, 11.0, 5.0, 11.0)  # left, bottom, right, top of every strip, for its texts
 _HEAD_MM = 12.0  # for the picture's own title
 _HEIGHT_MV = (2.0, 7.0)  # least and most that a strip shows
 _PAPER, _FINE, _COARSE = "#fffaf7", "#f7ddd6", "#ecb3a6"
@@ -58,15 +58,21 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, columns: int
     height = sum(heights) + len(rows) * (bottom + top) + _HEAD_MM
     figure = Figure(figsize=(width / _INCH, height / _INCH), dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    figure.text(left / width, 1 - 7 / height, title, fontsize=12, weight="bold", va="center")
+    figure.text(left / width, 1 - 6 / height, title, fontsize=11, weight="bold", va="center")
     ceiling = height - _HEAD_MM
+    legend: dict[str, Any] = {}
     for row, row_height in zip(rows, heights, strict=True):
         for column, strip in enumerate(row):
             x = sum(widths[:column]) + column * (left + right) + left
             y = ceiling - top - row_height
             box = (x / width, y / height, _width_mm(strip) / width, row_height / height)
-            draw_strip(figure.add_axes(box), strip, height_mv=row_height / MM_PER_MV)
+            axes = figure.add_axes(box)
+            draw_strip(axes, strip, height_mv=row_height / MM_PER_MV)
+            legend |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         ceiling -= row_height + bottom + top
+    # One for all: a legend in every strip would cover the signal.
+    place = {"loc": "upper right", "bbox_to_anchor": (1 - right / width, 1 - 2 / height), "ncols": 4}
+    figure.legend(legend.values(), legend.keys(), fontsize=7, frameon=False, **place)
     canvas.print_png(str(path))
 
 
@@ -98,11 +104,8 @@ def draw_strip(axes: Any, strip: Strip, *, height_mv: float | None = None) -> No
         style = {"color": _ERROR if index == 0 else "#777777", "markersize": 6 if index == 0 else 4}
         axes.plot([beat_s], [middle + half - 0.1], marker="v", linestyle="none", clip_on=True, **style)
     axes.set_title(strip.title, fontsize=8.5, loc="left", pad=3)
-    axes.text(
-        0, 1 + 8.2 / (2 * half * MM_PER_MV), strip.why, transform=axes.transAxes, fontsize=7.5, color=_ERROR
-    )
-    if expected is not None:
-        axes.legend(fontsize=5.5, loc="lower right", framealpha=0.75, borderpad=0.3, handlelength=1.2)
+    why_at = 1 + 5.0 / (2 * half * MM_PER_MV)  # 5 mm above the paper, over the title
+    axes.text(0, why_at, strip.why, transform=axes.transAxes, fontsize=7.5, color=_ERROR)
 
 
 def _paper(axes: Any, strip: Strip, low_mv: float, high_mv: float) -> None:
@@ -118,9 +121,16 @@ def _paper(axes: Any, strip: Strip, low_mv: float, high_mv: float) -> None:
         axis.grid(visible=True, which="major", color=_COARSE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", length=0, labelsize=6)
-    axes.tick_params(axis="x", labelrotation=45)
+    # A coarse line each 5 mm is much for numbers: whole seconds and millivolts are enough.
+    axes.xaxis.set_major_formatter(FuncFormatter(_whole))
+    axes.yaxis.set_major_formatter(FuncFormatter(_whole))
     axes.set_xlabel("s", fontsize=7, labelpad=1)
     axes.set_ylabel(f"{strip.lead} (mV)".strip(), fontsize=7, labelpad=2)
+
+
+def _whole(value: float, position: int | None) -> str:
+    del position
+    return f"{value:.0f}" if abs(value - round(value)) < 1e-6 else ""
 
 
 def _span_s(strip: Strip) -> tuple[float, float]:

@@ -40,7 +40,7 @@ def test_paper_has_its_scale(tmp_path: Path) -> None:
         draw_strips([_strip()] * count, tmp_path / f"{count}.png", title="t", dpi=127)  # 5 pixels a mm
     one, three = (_pixels(tmp_path / f"{count}.png") for count in (1, 3))
     assert three.shape[1] == pytest.approx(3 * one.shape[1], abs=2)
-    assert one.shape[1] == pytest.approx(5 * (2 * MM_PER_S + 19), abs=2)
+    assert one.shape[1] == pytest.approx(5 * (2 * MM_PER_S + 18), abs=2)
 
 
 def test_axes_have_units() -> None:
