@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.structs import MemberState
 
 logger = logging.getLogger(__name__)
+STUCK_S = 5.0
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
@@ -51,6 +55,30 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         if result[2]:
             logger.info("partitions %s: gone %s, gained %s", *map(_numbers, (result[2], *result[:2])))
         return result
+
+
+class Joining:
+    """Keeps a fault of kafka-python 3.0.12 from leaving us outside the group without a sign.
+
+    A leader that learns of partitions while it joins begins to join once more. If a poll ends
+    during that second join, later polls think it done, and it never is: no heartbeats, no stable
+    generation, no commit.
+    """
+
+    def __init__(self, consumer: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._consumer = consumer
+        self._clock = clock
+        self._settled_s = clock()
+        consumer.topics()  # with the metadata known beforehand there is one join
+
+    def watch(self) -> None:
+        """Ask to join again where that has not come to an end for long; harmless while it goes on."""
+        now_s = self._clock()
+        if self._consumer.group_metadata().state is MemberState.STABLE:
+            self._settled_s = now_s
+        elif now_s - self._settled_s > STUCK_S:
+            self._settled_s = now_s
+            self._consumer._coordinator.request_rejoin()
 
 
 def _numbers(items: Iterable[object]) -> str:

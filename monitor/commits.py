@@ -20,7 +20,7 @@ from monitor.recovery import commit_entry, snapshot_headers
 
 logger = logging.getLogger(__name__)
 RETRY_S = 0.2  # between attempts of a commit that failed
-GIVE_UP_S = 60.0  # of failures on end, then the process ends and its supervisor takes over
+GIVE_UP_S = 60.0  # without a commit, then the process ends and its supervisor takes over
 LAST_ATTEMPTS = 5  # on shutdown
 
 Owned = Mapping[TopicPartition, PartitionProgress]
@@ -44,7 +44,8 @@ class Committer:
         self._delivery = delivery
         self._committed_s = time.monotonic()  # end of the last attempt that had nothing left to do
         self._retry_s = 0.0  # not before this
-        self._failing_since_s: float | None = None
+        self._failing_since_s: float | None = None  # commits are refused
+        self._waiting_since_s: float | None = None  # or cannot be tried, as in a rebalance
         self._held = False
 
     @property
@@ -88,6 +89,7 @@ class Committer:
         if member.state is not MemberState.STABLE or member.generation_id < 0:
             # Without a generation the broker could not tell us from a stranger and would take
             # offsets of partitions that others own.
+            self._not_now(began)
             return False
         snapshots = [
             record for place, progress in changed.items() for record in self._snapshots(progress, due[place])
@@ -124,16 +126,21 @@ class Committer:
         ]
 
     def _failed(self, began: float) -> None:
-        now_s = time.monotonic()
         self._failing_since_s = self._failing_since_s or began
-        self._retry_s = now_s + RETRY_S
         self._metrics.commits.labels("aborted").inc()
-        if now_s - self._failing_since_s > GIVE_UP_S:
-            raise BrokerError(f"no commit has succeeded for {GIVE_UP_S:.0f} s")
+        self._not_now(began)
+
+    def _not_now(self, began: float) -> None:
+        self._waiting_since_s = self._waiting_since_s or began
+        waited_s = time.monotonic() - self._waiting_since_s
+        self._retry_s = time.monotonic() + RETRY_S
+        limit_s = GIVE_UP_S + self._settings.kafka.max_poll_interval_s  # a rebalance may take the latter
+        if waited_s > limit_s:
+            raise BrokerError(f"no commit has succeeded for {waited_s:.0f} s")
 
     def _succeeded(self, began: float, snapshots: list[Outgoing], done: list[Pending]) -> None:
         self._committed_s = time.monotonic()
-        self._failing_since_s = None
+        self._failing_since_s = self._waiting_since_s = None
         metrics = self._metrics
         metrics.commits.labels("committed").inc()
         metrics.last_commit.set_to_current_time()

@@ -13,7 +13,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from monitor.assignment import Assignment
+from monitor.assignment import Assignment, Joining
 from monitor.batches import Batches
 from monitor.broker import explained, open_consumer
 from monitor.commits import Committer
@@ -71,6 +71,7 @@ class Worker:
         self._delivery = open_delivery(self._settings, self._consumer)
         self._assignment = Assignment(self._consumer.pause)
         self._consumer.subscribe([self._settings.kafka.topics.signal], listener=self._assignment)
+        self._joining = Joining(self._consumer)
         self._committer = Committer(
             self._settings, self._detector, self._metrics, self._consumer, self._delivery
         )
@@ -85,6 +86,7 @@ class Worker:
         """Poll and process until stopped. No transaction is ever open during a poll."""
         while not self._stop:
             polled = self._consumer.poll(timeout_ms=round(1000 * POLL_S))
+            self._joining.watch()
             self._apply_assignment()
             self._process(polled)
             self._committer.commit_if_due(self._owned)

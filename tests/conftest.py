@@ -1,0 +1,54 @@
+"""Brokers for every test: real Apache Kafka where KAFKA_HOME is set, noida-db beside or instead of it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+with warnings.catch_warnings():
+    # kafka-python 3.0.12 reads its schemas, while it is imported, in a way that Python 3.11 deprecates.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka.coordinator.assignors.cooperative_sticky  # noqa: F401
+
+from monitor.embedded import available_kind, embedded_broker
+
+
+def _missing(what: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}: no test may be skipped in CI")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[str]:
+    """Bootstrap servers of real Apache Kafka."""
+    if not os.environ.get("KAFKA_HOME"):
+        _missing("KAFKA_HOME is not set")
+    with embedded_broker("kafka") as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def noida_broker() -> Iterator[str]:
+    """Bootstrap servers of noida-db."""
+    if find_spec("noida_db") is None:
+        _missing("noida-db is not installed")
+    with embedded_broker("noida") as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> str:
+    """Bootstrap servers of whichever broker there is, the real one first."""
+    kind = available_kind() or "noida"
+    return str(request.getfixturevalue(f"{kind}_broker"))
+
+
+@pytest.fixture(params=["kafka", "noida"])
+def each_broker(request: pytest.FixtureRequest) -> str:
+    """Bootstrap servers of both brokers, one test after the other."""
+    return str(request.getfixturevalue(f"{request.param}_broker"))
