@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -91,20 +92,51 @@ def test_a_worker_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         run_demo(DemoOptions(output=tmp_path, worker=worker), Console(quiet=True), _no_picture)
 
 
+def test_twice_on_ones_own_broker(tmp_path: Path, noida_broker: str) -> None:
+    """The second demo reports its own events alone, and leaves the broker up."""
+    for turn in ("first", "second"):
+        options = DemoOptions(
+            output=tmp_path / turn, speed=0, bootstrap_servers=noida_broker, worker=STUB, record=None
+        )
+        run = run_demo(options, Console(quiet=True), _no_picture)
+        assert (len(run.found.events), run.found.beats) == (93, 508)
+    log = (tmp_path / "second" / "worker.log").read_text()
+    assert "0 streams" in log
+
+
+def test_keep_stays_until_interrupted(tmp_path: Path) -> None:
+    """With --keep the metrics are there after the summary, and Ctrl-C is a clean end."""
+    code = _RUN.replace("speed=2", "speed=0, keep=True")
+    with _start(code, tmp_path) as demo:
+        assert demo.stdout is not None
+        line = next(line for line in demo.stdout if line.startswith("staying up"))
+        address = line.split("metrics on ")[1].split(";")[0]
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            assert b"ecg_" in answer.read()
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+    assert _processes_with(str(tmp_path)) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after_s", [0.5, 4.0])
 def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals, after_s: float) -> None:
     """Neither broker nor worker outlive a demo that was interrupted while starting or while running."""
-    demo = subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(tmp_path)],
+    with _start(_RUN, tmp_path) as demo:
+        time.sleep(after_s)
+        demo.send_signal(number)
+        assert demo.wait(30) in (128 + number, -number)  # the latter before the handlers are there
+    assert _processes_with(str(tmp_path)) == []
+
+
+def _start(code: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
         cwd=ROOT,
         env={key: value for key, value in os.environ.items() if key != "KAFKA_HOME"},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    time.sleep(after_s)
-    demo.send_signal(number)
-    assert demo.wait(30) in (128 + number, -number)  # the latter before the handlers are there
-    assert _processes_with(str(tmp_path)) == []
 
 
 # The broker's directory lies in the test's folder, so that its command line names it as the worker's does.

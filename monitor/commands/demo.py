@@ -56,8 +56,8 @@ def _draw(run: DemoRun, path: Path, model: Path | None) -> None:
 
     import numpy as np
 
-    from monitor.artifact import load_model
     from monitor.explain import explain
+    from monitor.model import load_model
     from monitor.scan_output import beat_samples
     from monitor.strips import draw_findings
 

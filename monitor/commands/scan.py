@@ -33,7 +33,9 @@ _Reference = Annotated[
     str | None,
     typer.Option(metavar="EXT", help="Compare with these WFDB annotations; atr if they are there."),
 ]
-Budget = Annotated[float | None, typer.Option(help="False events an hour and stream that are acceptable.")]
+Budget = Annotated[
+    float | None, typer.Option(min=0.001, help="False events an hour and stream that are acceptable.")
+]
 Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
 
 
@@ -53,9 +55,9 @@ def scan(
     """Find anomalies in a WFDB, EDF or CSV recording."""
     from rich.console import Console
 
-    from monitor.artifact import load_model
     from monitor.detector import Detector
     from monitor.explain import explain
+    from monitor.model import load_model
     from monitor.readers.files import read_recording
     from monitor.scan_output import beat_samples, check_extension, report, write_annotations, write_beats
     from monitor.scan_view import print_scan
@@ -65,8 +67,8 @@ def scan(
         check_extension(annotations)
     recording = read_recording(record, rate_hz=rate, leads=lead or ())
     labels = _reference_labels(record, reference)
-    loaded = load_model(model)
-    result = _scan_with_progress(recording, Detector(loaded, budget_per_hour=budget))
+    loaded = load_model(model, budget)
+    result = _scan_with_progress(recording, Detector(loaded))
     console = Console()
     print_scan(console, result, labels)
     for path in (json_path, beats, plot):

@@ -1,0 +1,102 @@
+"""The demo at a terminal and in a log, and what is received."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from monitor.demo_follow import Found, latencies_s, own_windows
+from monitor.demo_report import DemoRun, demo_figures
+from monitor.demo_view import DemoView, PlainLines
+from monitor.events import Kind, Phase
+from monitor.scan import in_time_order
+from tests.scan_fakes import BEATS, ODD, RATE_HZ, fake_event, fake_recording, windows_at
+
+
+def _found() -> Found:
+    return Found(
+        events=[fake_event()],
+        event_values=[b"{}"],
+        event_arrivals_s=[ODD / RATE_HZ + 0.8],
+        windows=[windows_at(BEATS)],
+        beats=6,
+        anomalous=1,
+        last_p_value=1e-6,
+    )
+
+
+def _view(found: Found, sent: int = 1800) -> DemoView:
+    return DemoView(fake_recording(), found, 4.0, lambda sample: sample / RATE_HZ, sent)
+
+
+def _text(view: DemoView) -> str:
+    out = StringIO()
+    Console(file=out, width=120).print(view)
+    return out.getvalue()
+
+
+def test_the_view_shows_signal_beats_and_figures() -> None:
+    """A strip with its beats marked, the odd one differently, events, latency and how far it is."""
+    text = _text(_view(_found()))
+    assert text.count("▼") == 1
+    assert text.count("▾") == 5
+    assert "beat.morphology" in text
+    assert "p50 0.80 s" in text
+    assert "90 %" in text
+
+
+def test_the_view_before_anything_came() -> None:
+    """No sample and no event are no reason to fail."""
+    assert "beats 0" in _text(_view(Found(), sent=0))
+
+
+def test_beats_out_of_sight_are_not_drawn() -> None:
+    """The strip scrolls: what was marked leaves it on the left."""
+    found = _found()
+    long = DemoView(fake_recording(60.0), found, 4.0, lambda sample: sample / RATE_HZ, 15000)
+    assert "▾" not in _text(long)
+
+
+def test_plain_lines_come_at_their_pace() -> None:
+    """A log is not flooded."""
+    out = StringIO()
+    lines = PlainLines(Console(file=out), _view(_found()), every_s=100.0)
+    for _ in range(5):
+        lines.update()
+    assert (
+        out.getvalue()
+        == "0:07.20 of 0:08.00: 6 beats, 1 anomalous, 1 events, latency p50 0.80 s, p99 0.80 s\n"
+    )
+
+
+def test_an_episodes_latency_counts_from_its_last_sample() -> None:
+    """An update is decided where it ends, not where the episode began."""
+    found = _found()
+    found.events = [fake_event(250, kind=Kind.RUN, phase=Phase.UPDATE, last_sample=ODD)]
+    assert latencies_s(found, lambda sample: sample / RATE_HZ)[0] == pytest.approx(0.8)
+
+
+def test_other_streams_rows_are_left_out() -> None:
+    """A beats record mixes streams and sessions."""
+    mixed = in_time_order([windows_at([250]), windows_at([260], "other")])
+    assert own_windows(mixed, "other", "recording").sample.tolist() == [260]
+    assert len(own_windows(mixed, "other", "earlier")) == 0
+
+
+def test_without_events_there_is_no_latency() -> None:
+    """A figure that could not be measured is not met and not missed."""
+    run = DemoRun(
+        recording=fake_recording(),
+        labels=None,
+        found=Found(),
+        latency_s=np.empty(0),
+        speed=1.0,
+        targets={},
+    )
+    figures = {each.name: each for each in demo_figures(run, None)}
+    assert figures["latency_p99_s"].value is None
+    assert figures["latency_p99_s"].met is None
+    assert run.windows is None
