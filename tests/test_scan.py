@@ -15,7 +15,7 @@ from monitor.errors import RecordingError
 from monitor.events import Kind, Phase
 from monitor.readers.wfdb_records import Annotations, read_beats, wfdb_library
 from monitor.scan import ScanResult, in_time_order, scan
-from monitor.scan_output import BEAT_COLUMNS, report, write_annotations, write_beats
+from monitor.scan_output import BEAT_COLUMNS, BEAT_SYMBOLS, report, write_annotations, write_beats
 from monitor.scan_view import clock, print_scan
 from tests.scan_fakes import BEATS, ODD, RATE_HZ, FakeDetector, fake_event, fake_recording, windows_at
 
@@ -140,3 +140,20 @@ def test_many_events_are_cut(result: ScanResult) -> None:
 def test_clock() -> None:
     """Hours appear where there are any."""
     assert (clock(7.254), clock(59.999), clock(3753.1)) == ("0:07.25", "1:00.00", "1:02:33.10")
+
+
+def _rows(head: str) -> list[list[str]]:
+    """Cells of the table in docs/recordings.md that begins with this row, back-ticks removed."""
+    text = (Path(__file__).parents[1] / "docs" / "recordings.md").read_text()
+    lines = text[text.index(head) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_documented_columns_are_those_written() -> None:
+    """The page names each column of --beats in its order."""
+    assert tuple(row[0] for row in _rows("| column | what |")) == BEAT_COLUMNS
+
+
+def test_documented_symbols_are_those_written() -> None:
+    """The page's table of symbols is the code's."""
+    assert {row[0]: row[1] for row in _rows("| kind | symbol |")} == BEAT_SYMBOLS
