@@ -71,14 +71,16 @@ class Joining:
         self._settled_s = clock()
         consumer.topics()  # with the metadata known beforehand there is one join
 
-    def watch(self) -> None:
-        """Ask to join again where that has not come to an end for long; harmless while it goes on."""
+    def watch(self) -> bool:
+        """True if the group has settled; asks to join again where that has not come to an end for long."""
         now_s = self._clock()
         if self._consumer.group_metadata().state is MemberState.STABLE:
             self._settled_s = now_s
-        elif now_s - self._settled_s > STUCK_S:
+            return True
+        if now_s - self._settled_s > STUCK_S:
             self._settled_s = now_s
-            self._consumer._coordinator.request_rejoin()
+            self._consumer._coordinator.request_rejoin()  # harmless while a join goes on
+        return False
 
 
 def _numbers(items: Iterable[object]) -> str:
