@@ -106,7 +106,7 @@ class Committer:
         if not self._delivery.deliver(parcel):
             self._failed(began)
             return False
-        self._succeeded(began, snapshots, [changed[place].commit(due[place], began) for place in changed])
+        self._succeeded(snapshots, [changed[place].commit(due[place], began) for place in changed])
         return True
 
     def _snapshots(self, progress: PartitionProgress, streams: list[str]) -> list[Outgoing]:
@@ -138,13 +138,13 @@ class Committer:
         if waited_s > limit_s:
             raise BrokerError(f"no commit has succeeded for {waited_s:.0f} s")
 
-    def _succeeded(self, began: float, snapshots: list[Outgoing], done: list[Pending]) -> None:
+    def _succeeded(self, snapshots: list[Outgoing], done: list[Pending]) -> None:
         self._committed_s = time.monotonic()
         self._failing_since_s = self._waiting_since_s = None
         metrics = self._metrics
         metrics.commits.labels("committed").inc()
         metrics.last_commit.set_to_current_time()
-        metrics.time_stages({"commit": self._committed_s - began})
+        metrics.time_stages(self._delivery.stage_seconds)
         metrics.snapshots.inc(len(snapshots))
         metrics.snapshot_bytes.inc(sum(len(record.value or b"") for record in snapshots))
         now_us = time.time_ns() // 1000

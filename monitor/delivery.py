@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Parcel:
 class Delivery(Protocol):
     """How a parcel is sent."""
 
+    stage_seconds: dict[str, float]  # "produce" and "commit" of the last delivery that succeeded
+
     def deliver(self, parcel: Parcel) -> bool:
         """True if all is committed, False if none is and it may be tried again; else BrokerError."""
         ...
@@ -47,7 +50,7 @@ class ExactlyOnce:
     """One Kafka transaction a parcel; it never spans a poll, so a rebalance finds none open."""
 
     def __init__(self, settings: Settings) -> None:
-        self._kafka = settings.kafka
+        self.stage_seconds: dict[str, float] = {}
         # A static member fences its own earlier life at once; a dynamic one's transaction times out.
         member = settings.kafka.instance_id or uuid.uuid4().hex
         self._id = f"{settings.kafka.transactional_id_prefix}-{member}"
@@ -57,14 +60,17 @@ class ExactlyOnce:
 
     def deliver(self, parcel: Parcel) -> bool:
         """True if the transaction was committed; False if it was aborted."""
+        began = time.perf_counter()
         try:
             self._producer.begin_transaction()
             _send(self._producer, [*parcel.records, *parcel.snapshots])
+            produced = time.perf_counter()  # handed over; the commit waits for the broker
             self._producer.send_offsets_to_transaction(parcel.offsets, parcel.member)
             self._producer.commit_transaction()
         except KafkaError as error:
             self._abort(error)
             return False
+        self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
 
     def _abort(self, error: KafkaError) -> None:
@@ -84,19 +90,23 @@ class AtLeastOnce:
     """Flush, then commit: a crash between the two repeats output, with the same event ids."""
 
     def __init__(self, settings: Settings, consumer: Any) -> None:
+        self.stage_seconds: dict[str, float] = {}
         self._producer = open_producer(settings.kafka)
         self._consumer = consumer
 
     def deliver(self, parcel: Parcel) -> bool:
         """True if all was acknowledged and the offsets are committed."""
+        began = time.perf_counter()
         try:
             self._flush(parcel.records)
             # Only then: a restart skips the input before a snapshot, so its output must be out.
             self._flush(parcel.snapshots)
+            produced = time.perf_counter()
             self._consumer.commit(parcel.offsets, timeout_ms=10_000)
         except KafkaError as error:
             logger.warning("commit failed, will be tried again: %s", error)
             return False
+        self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
 
     def _flush(self, records: Sequence[Outgoing]) -> None:

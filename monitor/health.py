@@ -69,7 +69,9 @@ class HealthServer:
         except OSError as exc:
             raise ConfigError(f"metrics server cannot listen on {host}:{port}: {exc.strerror}") from exc
         self.port: int = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="health", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()

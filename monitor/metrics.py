@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+
+from monitor.events import Kind
 
 PREFIX = "ecg_monitor"
 # Finer around 2 s, the bound that the design promises for the 99th percentile.
 LATENCY_S = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 5.0, 10.0, 30.0, 60.0)
 STAGE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BATCH_RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+QUALITIES = ("good", "noise", "saturated", "flat", "missing")
+# Of monitor.messages; the detector adds its own.
+REASONS = (
+    *("empty", "content_type", "malformed", "schema_version", "field", "truncated"),
+    *("not_finite", "too_long", "key"),
+)
 STAGES = ("decode", "filter", "detect", "score", "decide", "produce", "commit")
 
 
@@ -24,6 +32,7 @@ class Metrics:
         self._create_findings()
         self._create_timing()
         self._create_kafka()
+        self._begin_at_zero()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=PREFIX, registry=self.registry)
@@ -92,6 +101,23 @@ class Metrics:
         self.snapshot_bytes = self._counter("state_snapshot_bytes", "Bytes of state written to ecg.state")
         self.snapshots = self._counter("state_snapshots", "Snapshots written to ecg.state")
 
+    def _begin_at_zero(self) -> None:
+        # A series that appears with its first event has no increase() for an alert to see.
+        known: list[tuple[Counter | Histogram, Iterable[str]]] = [
+            (self.events, Kind),
+            (self.windows, ("beat", "fixed")),
+            (self.signal_quality, QUALITIES),
+            (self.dead_letters, REASONS),
+            (self.commits, ("committed", "aborted")),
+            (self.rebalances, ("assigned", "revoked", "lost")),
+            (self.restores, ("restored", "refused")),
+            (self.latency, ("event", "window")),
+            (self.stage, STAGES),
+        ]
+        for family, labels in known:
+            for label in labels:
+                family.labels(str(label))
+
     def count_batch(self, counts: Tally[str]) -> None:
         """Add a detector's counts; names that no collector stands for are a programming error."""
         plain = {
@@ -119,5 +145,7 @@ class Metrics:
 
 
 def new_metrics() -> Metrics:
-    """Collectors in a registry of their own."""
-    return Metrics(CollectorRegistry())
+    """Collectors in a registry of their own, beside the process's CPU, memory and file descriptors."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return Metrics(registry)

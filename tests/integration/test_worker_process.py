@@ -66,16 +66,18 @@ def test_beats_and_state_stay_in_their_streams_partition(broker: str, tmp_path: 
     assert all(home[record.key.decode()] == record.partition for record in state)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kill_9_at_any_moment_leaves_the_undisturbed_log(each_broker: str, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("kind", "seed"), [("kafka", 1), ("kafka", 2), ("noida", 3)])
+def test_kill_9_at_any_moment_leaves_the_undisturbed_log(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, seed: int
+) -> None:
     """Killed again and again while input comes in, the worker writes each event once, as if never killed."""
-    bench = Bench(each_broker, tmp_path)
+    bench = Bench(request.getfixturevalue(f"{kind}_broker"), tmp_path)
     moments = random.Random(seed)
-    with _sending(bench, streams=5, chunks=60, pause_s=0.1):
+    with _sending(bench, streams=5, chunks=50, pause_s=0.1):
         for _ in range(4):
             with worker(bench, "one", delay_s=0.002) as running:
                 running.says("took up")
-                time.sleep(moments.uniform(0.05, 1.2))
+                time.sleep(moments.uniform(0.05, 0.9))
     with worker(bench, "one"):
         bench.await_events()
     assert bench.events() == bench.expected()
