@@ -1,0 +1,35 @@
+"""`ecg-train data`: fetch a PhysioNet database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_Name = Annotated[
+    str, typer.Argument(help="mitdb, nstdb, or any other PhysioNet name; NAME/VERSION is taken, too.")
+]
+_Dest = Annotated[Path, typer.Argument(help="Folder that gets a sub-folder of the database's name.")]
+_Mirror = Annotated[
+    str | None, typer.Option(help="Where the files lie, instead of https://physionet.org/files/.")
+]
+
+
+def data(name: _Name, dest: _Dest, *, mirror: _Mirror = None) -> None:
+    """Fetch a database's records and verify their checksums; what is there already is kept."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from training.download import PHYSIONET, fetch_database
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(name, total=None)
+
+        def progress(file: str, done: int, total: int) -> None:
+            bars.update(bar, description=file, completed=done, total=total)
+
+        fetched = fetch_database(name, dest, index_url=mirror or PHYSIONET, progress=progress)
+    counts = f"{fetched.fetched} files fetched, {fetched.kept} kept"
+    print(f"{fetched.folder}: version {fetched.version}, {counts}; all verified")
