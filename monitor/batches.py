@@ -49,14 +49,22 @@ class Batches:
         began = time.perf_counter()
         taken = self._decode(batch)
         self._metrics.time_stages({"decode": time.perf_counter() - began})
-        if taken:
-            detection = self._detector.process([item.chunk for item in taken])
-            self._route(taken, detection)
-            self._count_findings(len(taken), detection)
+        # Apart, so that no finding of a muted record can be laid to one that is heard.
+        muted = [item.progress.muted(item.record.offset) for item in taken]
+        for heard in (False, True):
+            part = [item for item, mute in zip(taken, muted, strict=True) if mute is not heard]
+            if part:
+                self._detect(part, heard)
         self._count_records(batch)
         for progress, records in batch.items():
             progress.advance(records[-1].offset)
         return [item.chunk.stream for item in taken]
+
+    def _detect(self, taken: list[_Taken], heard: bool) -> None:
+        detection = self._detector.process([item.chunk for item in taken])
+        self._count_findings(len(taken), detection)
+        if heard:
+            self._route(taken, detection)
 
     def _decode(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[_Taken]:
         now_s = time.monotonic()
@@ -75,14 +83,12 @@ class Batches:
 
     def _route(self, taken: list[_Taken], detection: Detection) -> None:
         for event, index in zip(detection.events, detection.event_chunk, strict=True):
-            source = taken[index]
-            if not source.progress.muted(source.record.offset):
-                headers = [(_CONTENT_TYPE, CLOUDEVENT.encode())]
-                pending = source.progress.pending
-                pending.records.append(
-                    Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
-                )
-                pending.events.append((event.kind, event.time_us))
+            pending = taken[index].progress.pending
+            headers = [(_CONTENT_TYPE, CLOUDEVENT.encode())]
+            pending.records.append(
+                Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
+            )
+            pending.events.append((event.kind, event.time_us))
         for rejected in detection.rejected:
             source = taken[rejected.index]
             self._bury(source.progress, source.record, rejected.reason, rejected.message)
@@ -90,20 +96,18 @@ class Batches:
             self._route_windows(taken, detection)
 
     def _route_windows(self, taken: list[_Taken], detection: Detection) -> None:
-        heard = np.array([not item.progress.muted(item.record.offset) for item in taken])
-        number = np.array([item.progress.partition.partition for item in taken])
-        by_number = {item.progress.partition.partition: item.progress for item in taken}
-        chunk = detection.window_chunk
-        for partition in np.unique(number[chunk]):
-            rows = np.flatnonzero(heard[chunk] & (number[chunk] == partition))
-            pending = by_number[partition].pending
+        place = np.array([item.progress.partition.partition for item in taken])[detection.window_chunk]
+        progress = {item.progress.partition.partition: item.progress for item in taken}
+        for number in np.unique(place):
+            rows = np.flatnonzero(place == number)
+            pending = progress[number].pending
             step = max(1, len(rows) // LATENCIES_PER_BATCH)
             pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
             if self._delivery.write_beats:
                 for start in range(0, len(rows), BEATS_PER_RECORD):
                     value = encode_beats(_rows(detection.windows, rows[start : start + BEATS_PER_RECORD]))
                     headers = [(_CONTENT_TYPE, MSGPACK.encode())]
-                    pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(partition)))
+                    pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(number)))
 
     def _bury(self, progress: PartitionProgress, record: Any, reason: str, message: str) -> None:
         if progress.muted(record.offset):

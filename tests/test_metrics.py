@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from monitor.metrics import PREFIX, Metrics, new_metrics
 
 DOC = Path(__file__).parents[1] / "docs" / "metrics.md"
+SUFFIX = {"counter": "_total", "info": "_info", "histogram": "_bucket"}
 ROW = re.compile(
     r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \| (?P<labels>[^|]*)\| (?P<unit>[^|]*)\| (?P<text>.+) \|$"
 )
@@ -22,7 +23,9 @@ ROW = re.compile(
 def _in_code(metrics: Metrics) -> dict[str, tuple[str, tuple[str, ...]]]:
     collectors: list[Any] = list(metrics.registry._collector_to_names)
     ours = [each for each in collectors if isinstance(each, MetricWrapperBase)]
-    return {each._name: (each._type, tuple(each._labelnames)) for each in ours}
+    return {
+        each._name + SUFFIX.get(str(each._type), ""): (str(each._type), tuple(each._labelnames)) for each in ours
+    }
 
 
 def _in_doc() -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -33,7 +36,10 @@ def _in_doc() -> dict[str, tuple[str, tuple[str, ...]]]:
 def test_the_page_lists_the_collectors_and_no_others() -> None:
     """Name, type and labels agree, both ways."""
     code = _in_code(new_metrics())
-    code[f"{PREFIX}_model"] = ("info", ("name", "version"))  # an info metric's labels come with its value
+    code[f"{PREFIX}_model_info"] = (
+        "info",
+        ("name", "version"),
+    )  # an info metric's labels come with its value
     assert _in_doc() == code
 
 
