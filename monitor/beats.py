@@ -8,8 +8,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor import qrs_kernel
-from monitor.qrs_state import INTERNAL_RATE_HZ, QrsRows, QrsState, gabor_taps
+from monitor.qrs_envelope import channel_envelopes, gabor_taps
+from monitor.qrs_kernel import advance
+from monitor.qrs_peaks import NEAR
+from monitor.qrs_state import BANDS, HALF_TAPS, INTERNAL_RATE_HZ, PENDING, QrsRows, QrsState
 
 __all__ = ["INTERNAL_RATE_HZ", "MAX_DELAY_S", "MAX_LATE_S", "Detections", "QrsState", "detect_beats"]
 
@@ -18,8 +20,8 @@ MAX_LATE_S = 2.4  # from the R peak to a decision by search-back
 
 # QRS energy is largest around 10 Hz (Thakor, Webster & Tompkins 1984): wide ventricular beats below it,
 # narrow ones, which tall T waves outweigh there, above. Each lead's noise decides which band counts.
-_SLOW, _FAST = gabor_taps(9.0, 0.027), gabor_taps(20.0, 0.014)
-_TAPS = np.stack([_SLOW, _FAST])  # (BANDS, 2, HALF_TAPS + 1)
+_BANDS = ((9.0, 0.027), (20.0, 0.014))  # centre in Hz, width in s
+_TAPS = np.stack([gabor_taps(hz, width_s, HALF_TAPS, INTERNAL_RATE_HZ) for hz, width_s in _BANDS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,7 @@ class Detections:
     late: NDArray[np.bool_]  # found by search-back, more than 0.45 s after the R peak
 
 
-def detect_beats(  # noqa: PLR0917 - arrays one by one, as the kernel takes them
+def detect_beats(
     state: QrsState,
     slots: NDArray[np.int64],
     offsets: NDArray[np.int64],
@@ -51,9 +53,23 @@ def detect_beats(  # noqa: PLR0917 - arrays one by one, as the kernel takes them
     if len(slots) and n_leads.max() > min(ecg_mv.shape[1], state.raw_mv.shape[1]):
         raise ValueError(f"{n_leads.max()} leads, but {ecg_mv.shape=} and state for {state.raw_mv.shape[1]}")
     # No two peaks of the feature are within 200 ms; those pending can come on top.
-    room = len(ecg_mv) // qrs_kernel.NEAR + (qrs_kernel.PENDING + 1) * len(slots)
+    room = len(ecg_mv) // NEAR + (PENDING + 1) * len(slots)
     found = np.empty((room, 4), np.int64)
+    held_mv, envelope_mv = np.empty(ecg_mv.shape), np.empty((len(ecg_mv), ecg_mv.shape[1] * BANDS))
+    channel_envelopes(
+        state.raw_mv,
+        state.usable_for,
+        state.clock,
+        slots,
+        offsets,
+        ecg_mv,
+        usable,
+        n_leads,
+        _TAPS,
+        held_mv,
+        envelope_mv,
+    )
     rows = cast(QrsState, QrsRows(**state.arrays()))
-    n = qrs_kernel.advance(rows, slots, offsets, ecg_mv, usable, n_leads, _TAPS, found)
+    n = advance(rows, slots, offsets, held_mv, envelope_mv, n_leads, found)
     beats = found[:n]
     return Detections(beats[:, 0], beats[:, 1], beats[:, 2], beats[:, 3] != 0)

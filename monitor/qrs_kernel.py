@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - numba takes arrays and counters one by one
 """The QRS detector's recursion, compiled: causal, exact, one sample of one stream at a time.
 
 Every channel (a band of a lead) has an envelope, a beat level (median of its peaks at the latest
@@ -7,35 +6,22 @@ over channels, weighted by (usual level / background)²: inverse noise variance 
 largest sample within 200 ms is a beat if it passes a threshold that falls with the time since the last
 beat, as in Pan & Tompkins (1985), else it waits for their search-back.
 
-All constants are here and none comes from another module but sizes: numba's cache sees this file only.
+numba's cache knows this file only: after a change in qrs_peaks.py or qrs_state.py touch this one.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from monitor.qrs_envelope import compiled
+from monitor.qrs_peaks import NEAR, is_peak, median, r_peak
 from monitor.qrs_state import QrsState
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """The function compiled at its first call, cached on disk; exact, hence no fastmath."""
-    return cast(Function, njit(cache=True)(function))
-
 
 BANDS, HALF, RING, HISTORY, PENDING = 2, 18, 128, 8, 16  # sizes of qrs_state, repeated for the cache
 MASK = RING - 1
 RATE = 250  # Hz
-SETTLED = 2 * HALF + 1  # usable samples in a row that the filters need
 
-NEAR = 50  # 200 ms: ventricles can't be excited again sooner (Pan & Tompkins 1985)
 TWAVE = 90  # 360 ms: a peak sooner after a beat may be its T wave (Pan & Tompkins 1985)
 LEARN = 500  # 2 s, of which the first guess of the levels is made
 FLOOR_MV = 0.05  # no beat level is lower, so that the noise of a still lead makes no beats
@@ -52,12 +38,9 @@ CLIP_SLOPE = 0.1  # beyond it the envelope's peak must still be a peak
 ARTEFACT = 2.4  # a feature that stands for six usual beats
 BACKGROUND = 1 / 500  # a sample's weight in the background: 2 s
 USUAL_STEP = 0.02  # a beat moves the usual level by 2 %: a minute's artefacts don't teach it
-STARVED = 1000  # 4 s without a beat: halve the levels once a second
+STARVED = 500  # 2 s without a beat: are the levels too high?
 
 LATE = 112  # 0.45 s; ordinary decisions come NEAR + HALF + FIDUCIAL = 84 samples after R at most
-
-FIDUCIAL = 16  # 64 ms: the R peak is this near to the envelope's peak
-BASE = 25  # 100 ms on each side for the baseline under the R peak
 
 
 @compiled
@@ -65,10 +48,9 @@ def advance(
     state: QrsState,
     slots: NDArray[np.int64],
     offsets: NDArray[np.int64],
-    ecg_mv: NDArray[np.float64],
-    usable: NDArray[np.bool_],
+    held_mv: NDArray[np.float64],
+    envelope_mv: NDArray[np.float64],
     n_leads: NDArray[np.int64],
-    taps: NDArray[np.float64],
     found: NDArray[np.int64],
 ) -> int:
     """Number of beats found; row n of `found` is (stream, R peak, decided at, late)."""
@@ -76,61 +58,39 @@ def advance(
     for stream in range(len(slots)):
         i, leads = slots[stream], n_leads[stream]
         for row in range(offsets[stream], offsets[stream + 1]):
-            now = state.clock[i]
+            before, now = n, state.clock[i]
             for lead in range(leads):
-                value = ecg_mv[row, lead]
-                # Also false for NaN; a value that no electrode gives would overflow the squares.
-                good = usable[row, lead] and abs(value) < 1e3
-                state.usable_for[i, lead] = state.usable_for[i, lead] + 1 if good else 0
-                state.raw_mv[i, lead, now & MASK] = value if good else state.raw_mv[i, lead, (now - 1) & MASK]
-            before = n
-            n = _sample(state, i, leads, taps, found, n)
+                state.raw_mv[i, lead, now & MASK] = held_mv[row, lead]
+            _feed(state, i, leads, envelope_mv[row])
+            peak = now - HALF - NEAR
+            if peak >= 0 and is_peak(state.feature[i], peak):
+                n = _decide(state, i, leads, peak, found, n)
+            n = _look_back(state, i, leads, peak, found, n)
             found[before:n, 0] = stream
             state.clock[i] = now + 1
     return n
 
 
 @compiled
-def _sample(
-    state: QrsState, i: int, leads: int, taps: NDArray[np.float64], found: NDArray[np.int64], n: int
-) -> int:
-    """Take slot i's newest sample into the feature and decide about the peak NEAR before it."""
-    now = state.clock[i]
-    middle = now - HALF
-    seeing = False
+def _feed(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float64]) -> None:
+    """Take the channels' newest envelopes (channels,) into rings, backgrounds and the feature."""
+    at = (state.clock[i] - HALF) & MASK
+    blind = 1
     for c in range(leads * BANDS):
-        envelope = -1.0
-        if state.usable_for[i, c // BANDS] >= SETTLED:
-            seeing = True
-            envelope = _envelope(state.raw_mv[i, c // BANDS], now, taps[c % BANDS])
+        envelope = state.envelope_mv[i, c, at] = envelope_mv[c]
+        if envelope >= 0:
+            blind = 0
             most = 3 * max(state.usual_mv[i, c], FLOOR_MV) if state.n_beats[i] else 1e3
             state.background_mv[i, c] += BACKGROUND * (min(envelope, most) - state.background_mv[i, c])
-        state.envelope_mv[i, c, middle & MASK] = envelope
-    state.blind[i] += 0 if seeing else 1
-    state.feature[i, middle & MASK] = _feature(state, i, leads, state.envelope_mv[i, :, middle & MASK])
-    peak = middle - NEAR
-    if peak >= 0 and _is_peak(state.feature[i], peak):
-        n = _decide(state, i, leads, peak, found, n)
-    return _look_back(state, i, leads, peak, found, n)
-
-
-@compiled
-def _envelope(raw_mv: NDArray[np.float64], now: int, taps: NDArray[np.float64]) -> float:
-    """The Gabor filter's magnitude HALF samples ago."""
-    middle = now - HALF
-    even, odd = taps[0, 0] * raw_mv[middle & MASK], 0.0
-    for k in range(1, HALF + 1):
-        after, before = raw_mv[(middle + k) & MASK], raw_mv[(middle - k) & MASK]
-        even += taps[0, k] * (after + before)
-        odd += taps[1, k] * (after - before)
-    return math.sqrt(even * even + odd * odd)
+    state.blind[i] += blind
+    state.feature[i, at] = _feature(state, i, leads, envelope_mv)
 
 
 @compiled
 def _weight(state: QrsState, i: int, c: int) -> float:
     """(usual beat / background)², the channel's say."""
     ratio = max(state.usual_mv[i, c], FLOOR_MV) / max(state.background_mv[i, c], 0.1 * FLOOR_MV)
-    return ratio * ratio
+    return float(ratio * ratio)
 
 
 @compiled
@@ -150,25 +110,6 @@ def _feature(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float6
 
 
 @compiled
-def _is_peak(feature: NDArray[np.float64], peak: int) -> bool:
-    """Whether no sample within NEAR is larger."""
-    value = feature[peak & MASK]
-    if value <= 0 or feature[(peak - 1) & MASK] >= value or feature[(peak + 1) & MASK] > value:
-        return False
-    for k in range(2, NEAR + 1):
-        if feature[(peak - k) & MASK] >= value or feature[(peak + k) & MASK] > value:
-            return False
-    return True
-
-
-@compiled
-def _median(values: NDArray[np.float64], n: int) -> float:
-    """Median of the first n (at least 1, at most all) values."""
-    ordered = np.sort(values[: min(n, len(values))])
-    return 0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2])
-
-
-@compiled
 def _decide(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], n: int) -> int:
     """Take the peak for a beat or keep it for search-back."""
     if state.n_pending[i] == PENDING:
@@ -177,7 +118,11 @@ def _decide(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.in
     state.n_pending[i] = k + 1
     state.pending_peak[i, k] = peak
     _tops(state, i, leads, peak, state.pending_mv[i, k])
-    state.pending_r[i, k], state.pending_polarity[i, k] = _fiducial(state, i, leads, peak)
+    lead = 0
+    while lead + 1 < leads and state.envelope_mv[i, lead * BANDS, peak & MASK] < 0:
+        lead += 1  # the first lead that is usable here
+    r, polarity = r_peak(state.raw_mv[i, lead], peak, state.last_r[i] + NEAR, state.polarity[i])
+    state.pending_r[i, k], state.pending_polarity[i, k] = r, polarity
     if state.n_beats[i] == 0:
         return n
     gap = peak - state.last_peak[i] - state.blind[i]
@@ -189,7 +134,7 @@ def _decide(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.in
         if state.pending_mv[i, k, c] >= 0:
             top = min(state.pending_mv[i, k, c], state.beat_level_mv[i, c])
             state.noise_peak_mv[i, c, state.n_noise[i] % HISTORY] = top
-            state.noise_level_mv[i, c] = _median(state.noise_peak_mv[i, c], HISTORY)
+            state.noise_level_mv[i, c] = median(state.noise_peak_mv[i, c], HISTORY)
     state.n_noise[i] += 1
     return n
 
@@ -225,31 +170,6 @@ def _tops(state: QrsState, i: int, leads: int, peak: int, tops_mv: NDArray[np.fl
 
 
 @compiled
-def _fiducial(state: QrsState, i: int, leads: int, peak: int) -> tuple[int, float]:
-    """R peak and its polarity: the first usable lead's largest deflection near the envelope's peak."""
-    lead = 0
-    while lead + 1 < leads and state.envelope_mv[i, lead * BANDS, peak & MASK] < 0:
-        lead += 1
-    raw = state.raw_mv[i, lead]
-    up, down = 0.0, 0.0
-    up_at, down_at = peak, peak
-    for at in range(max(peak - FIDUCIAL, state.last_r[i] + NEAR), peak + FIDUCIAL + 1):
-        base = 0.0
-        for k in range(at - BASE, at + BASE + 1):
-            base += raw[k & MASK]
-        value = (raw[(at - 1) & MASK] + 2 * raw[at & MASK] + raw[(at + 1) & MASK]) / 4
-        value = (value - base / (2 * BASE + 1)) * math.exp(-0.5 * ((at - peak) / FIDUCIAL) ** 2)
-        if value > up:
-            up, up_at = value, at
-        if -value > down:
-            down, down_at = -value, at
-    polarity = 1.0 if up > down else -1.0
-    # The usual deflection wins unless the other is half as large again: no flipping between beats.
-    lean = 0.2 * state.polarity[i]
-    return (up_at if up * (1 + lean) >= down * (1 - lean) else down_at), polarity
-
-
-@compiled
 def _accept(state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64], n: int) -> int:
     """Make pending peak k a beat: report it, learn from it, forget the peaks before it."""
     peak, r, now = state.pending_peak[i, k], state.pending_r[i, k], state.clock[i]
@@ -257,12 +177,12 @@ def _accept(state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64
     gap = peak - state.last_peak[i]
     if state.n_beats[i] > 0 and state.blind[i] == 0 and gap < 3 * RATE:
         state.rr[i, state.n_beats[i] % HISTORY] = gap
-        state.usual_rr[i] = min(max(_median(state.rr[i], HISTORY), 75.0), 350.0)
+        state.usual_rr[i] = min(max(median(state.rr[i], HISTORY), 75.0), 350.0)
     for c in range(leads * BANDS):
         top = state.pending_mv[i, k, c]
         if top >= 0:
             state.beat_peak_mv[i, c, state.n_beats[i] % HISTORY] = top
-            state.beat_level_mv[i, c] = _median(state.beat_peak_mv[i, c], HISTORY)
+            state.beat_level_mv[i, c] = median(state.beat_peak_mv[i, c], HISTORY)
             step = 1 + max(USUAL_STEP, 0.5 / (state.n_beats[i] + 1))
             state.usual_mv[i, c] *= step if top > state.usual_mv[i, c] else 1 / step
     state.polarity[i] += 0.05 * (state.pending_polarity[i, k] - state.polarity[i])
@@ -292,12 +212,22 @@ def _look_back(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np
             n = _learn(state, i, leads, found, n)
         return n
     gap = peak - state.last_peak[i] - state.blind[i]
+    if gap >= STARVED and gap % RATE == 0:
+        _lower(state, i, leads, gap)
     if state.n_pending[i] > 0 and gap >= min(SEARCH_RR * state.usual_rr[i], SEARCH_MAX):
         n = _search(state, i, leads, found, n)
-    elif gap > (STARVED if state.n_beats[i] >= HISTORY else STARVED // 2) and gap % RATE == 0:
-        state.beat_peak_mv[i] *= 0.5
-        state.beat_level_mv[i] *= 0.5
     return n
+
+
+@compiled
+def _lower(state: QrsState, i: int, leads: int, gap: int) -> None:
+    """Bring levels down to the usual ones, which an artefact does not move, and later halve them."""
+    for c in range(leads * BANDS):
+        part = 0.5 if gap >= 2 * STARVED or state.n_beats[i] < HISTORY else 1.0
+        if state.beat_level_mv[i, c] > state.usual_mv[i, c]:
+            part = state.usual_mv[i, c] / state.beat_level_mv[i, c]
+        state.beat_peak_mv[i, c] *= part
+        state.beat_level_mv[i, c] *= part
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""What the QRS detector carries from one sample of a stream to the next, and its filters."""
+"""What the QRS detector carries from one sample of a stream to the next."""
 
 from __future__ import annotations
 
@@ -85,19 +85,3 @@ class QrsState(SlotState):
 
 # Compiled code takes the state's arrays as a named tuple: numba knows no dataclasses.
 QrsRows = namedtuple("QrsRows", [field.name for field in fields(QrsState)])  # type: ignore[misc]
-
-
-def gabor_taps(centre_hz: float, width_s: float) -> NDArray[np.float64]:
-    """Half of a complex Gabor filter: (2, HALF_TAPS + 1) even and odd part from the middle outwards.
-
-    centre_hz: pass frequency, gain 1; width_s: standard deviation of the Gaussian. The even part's
-    sum is zero, so that neither part sees a constant.
-    """
-    time_s = np.arange(HALF_TAPS + 1) / INTERNAL_RATE_HZ
-    window = np.exp(-0.5 * (time_s / width_s) ** 2)
-    cosine, sine = (wave(2 * np.pi * centre_hz * time_s) for wave in (np.cos, np.sin))
-    twice = np.where(time_s > 0, 2.0, 1.0)  # every tap but the middle one stands on both sides
-    even = window * cosine
-    even -= window * (twice @ even) / (twice @ window)
-    odd = window * sine
-    return np.stack([even / (twice @ (even * cosine)), odd / (twice @ (odd * sine))])
