@@ -110,8 +110,12 @@ class Bench:
 
     def expected(self) -> dict[str, list[bytes]]:
         """What an undisturbed run over the input would have written."""
+        return self.expected_of(self.read("signal"))
+
+    def expected_of(self, records: Iterable[Any]) -> dict[str, list[bytes]]:
+        """What an undisturbed run over these records would have written."""
         detector, found = StubDetector(), []
-        for record in self.read("signal"):
+        for record in records:
             for event in detector.process([decode_chunk(record.value)]).events:
                 found.append((event.stream.encode(), encode_event(event)))
         return by_stream(found)
