@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor.comparison import Comparison, compare
-from monitor.events import Event
+from monitor.events import Event, Phase
 from monitor.readers.wfdb_records import Annotations
 from monitor.scan import ScanResult
 
@@ -31,25 +31,30 @@ def probability(p_value: float | None) -> str:
 
 
 def event_table(events: list[Event], rows: int = MAX_ROWS) -> Table:
-    """The first events as a table; a last line tells how many are left out."""
+    """The first events as a table, episodes without their updates; a last line tells what is left out."""
+    shown = [event for event in events if event.phase is not Phase.UPDATE]
     table = Table(title="Events", title_justify="left", header_style="bold")
     table.add_column("time", justify="right")
     for heading in ("kind", "why", "leads"):
         table.add_column(heading)
     table.add_column("p", justify="right")
-    for event in events[:rows]:
+    for event in shown[:rows]:
         kind = f"{event.kind} {event.phase}" if event.phase else str(event.kind)
         table.add_row(
-            clock(event.r_peak_sample / event.rate_hz),
+            clock(_sample_of(event) / event.rate_hz),
             kind,
             event.why + (" (learning)" if event.learning else ""),
             " ".join(event.leads),
             probability(event.p_value),
             style=_STYLES[event.priority],
         )
-    if len(events) > rows:
-        table.add_row("…", f"{len(events) - rows} more", "all are in --json", "", "")
+    if len(shown) > rows:
+        table.add_row("…", f"{len(shown) - rows} more", "all are in --json", "", "")
     return table
+
+
+def _sample_of(event: Event) -> int:
+    return event.last_sample if event.phase is Phase.END else event.r_peak_sample
 
 
 def comparison_table(comparison: Comparison) -> Table:

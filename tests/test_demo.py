@@ -16,7 +16,11 @@ from rich.console import Console
 
 from monitor.demo import DemoOptions, read_source, run_demo
 from monitor.demo_report import DemoRun
+from monitor.detector import Detector
 from monitor.errors import MonitorError
+from monitor.events import Event
+from monitor.scan import scan
+from tests.models import small_model
 
 STUB = (sys.executable, "-m", "tests.demo_stub_worker")
 ROOT = Path(__file__).parents[1]
@@ -90,6 +94,26 @@ def test_a_worker_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     worker = (sys.executable, "-c", "print('no model'); raise SystemExit(3)")
     with pytest.raises(MonitorError, match=r"code 3.*no model"):
         run_demo(DemoOptions(output=tmp_path, worker=worker), Console(quiet=True), _no_picture)
+
+
+def test_the_daemon_finds_what_a_scan_finds(tmp_path: Path, noida_broker: str) -> None:
+    """The real worker, as a process behind Kafka, gives the events of a scan of the same recording."""
+    model = small_model(tmp_path / "model")
+    options = DemoOptions(
+        output=tmp_path, speed=0, bootstrap_servers=noida_broker, model=tmp_path / "model", keep=False
+    )
+    run = run_demo(options, Console(quiet=True), _no_picture)
+    scanned = [_place(event) for event in scan(run.recording, Detector(model)).events]
+    found = sorted(_place(event) for event in run.found.events)
+    # The scan also judges the tail, whose windows the stream never completed.
+    tail = set(scanned) - set(found)
+    assert found
+    assert set(found) <= set(scanned)
+    assert all(last > len(run.recording) - 3 * run.recording.rate_hz for _, last, *_ in tail)
+
+
+def _place(event: Event) -> tuple[int, int, str, str]:
+    return event.r_peak_sample, event.last_sample, event.kind, event.phase or ""
 
 
 def test_twice_on_ones_own_broker(tmp_path: Path, noida_broker: str) -> None:

@@ -137,6 +137,15 @@ def test_many_events_are_cut(result: ScanResult) -> None:
     assert "20 more" in out.getvalue()
 
 
+def test_updates_of_an_episode_are_not_rows(result: ScanResult) -> None:
+    """A long episode is its beginning and its end, at their times."""
+    result.events[:] = [fake_event(250, kind=Kind.RUN, phase=phase, last_sample=1500) for phase in Phase]
+    out = StringIO()
+    print_scan(Console(file=out, width=120), result, None)
+    assert "run update" not in out.getvalue()
+    assert "0:06.00 │ run end" in out.getvalue()
+
+
 def test_clock() -> None:
     """Hours appear where there are any."""
     assert (clock(7.254), clock(59.999), clock(3753.1)) == ("0:07.25", "1:00.00", "1:02:33.10")

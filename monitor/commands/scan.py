@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from monitor.model import Model as LoadedModel
     from monitor.readers.wfdb_records import Annotations
     from monitor.recordings import Recording
     from monitor.scan import OfflineDetector, ScanResult
@@ -56,12 +56,10 @@ def scan(
     from rich.console import Console
 
     from monitor.detector import Detector
-    from monitor.explain import explain
     from monitor.model import load_model
     from monitor.readers.files import read_recording
-    from monitor.scan_output import beat_samples, check_extension, report, write_annotations, write_beats
+    from monitor.scan_output import check_extension, report, write_annotations, write_beats
     from monitor.scan_view import print_scan
-    from monitor.strips import draw_findings
 
     if annotations is not None:
         check_extension(annotations)
@@ -79,12 +77,22 @@ def scan(
     if beats is not None:
         write_beats(result, beats)
     if plot is not None:
-        peaks = beat_samples(result.windows)
-        draw_findings(recording, result.events, peaks, partial(explain, loaded), path=plot)
+        _draw(result, loaded, plot)
     if annotations is not None:
         console.print(
             f"annotations: {write_annotations(result, record, annotations)}", highlight=False, soft_wrap=True
         )
+
+
+def _draw(result: ScanResult, model: LoadedModel, path: Path) -> None:
+    from functools import partial
+
+    from monitor.explain import explain
+    from monitor.scan_output import beat_samples
+    from monitor.strips import draw_findings
+
+    beats = beat_samples(result.windows)
+    draw_findings(result.recording, result.events, beats, partial(explain, model), path=path)
 
 
 def _reference_labels(record: Path, extension: str | None) -> Annotations | None:

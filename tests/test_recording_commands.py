@@ -1,0 +1,93 @@
+"""`ecg-monitor scan` and `ecg-monitor replay` as they are typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from monitor.commands.replay import replay
+from monitor.commands.scan import scan
+from monitor.config import KafkaSettings
+from monitor.errors import MonitorError, RecordingError
+from monitor.readers.wfdb_records import read_beats, wfdb_library
+from monitor.synthetic import synthetic_ecg
+from monitor.topics import create_topics
+from tests.models import small_model
+
+app = typer.Typer()
+app.command("scan")(scan)
+app.command("replay")(replay)
+
+
+def _run(*words: object) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if isinstance(result.exception, MonitorError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model, and a minute of made-up ECG as a WFDB record and as CSV, with two ventricular beats."""
+    folder = tmp_path_factory.mktemp("recordings")
+    small_model(folder / "model")
+    ecg = synthetic_ecg(60, rate_hz=250.0, ventricular=(30, 45))
+    mv = ecg.ecg_mv[:, :1].astype(float)
+    symbols = ["V" if odd else "N" for odd in ecg.ventricular]
+    with wfdb_library() as wfdb:
+        wfdb.wrsamp("rec", ecg.rate_hz, ["mV"], ["II"], mv, fmt=["16"], write_dir=str(folder))
+        wfdb.wrann("rec", "atr", ecg.r_peak.astype(int), symbols, write_dir=str(folder))
+    (folder / "rec.csv").write_text("II\n" + "".join(f"{value:.3f}\n" for value in mv[:, 0]))
+    return folder
+
+
+def test_scan_writes_everything_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    """Table, JSON, CSV and annotations of one scan speak of the same beats."""
+    outputs = (
+        "--json",
+        tmp_path / "new" / "out.json",
+        "--beats",
+        tmp_path / "beats.csv",
+        "--annotations",
+        "ecgm",
+    )
+    text = _run("scan", folder / "rec", "--model", folder / "model", *outputs)
+    assert "Found against annotated" in text
+    plain = json.loads((tmp_path / "new" / "out.json").read_text())
+    assert {each["group"] for each in plain["figures"]} >= {"V", "N", "all"}
+    rows = list(csv.DictReader(StringIO((tmp_path / "beats.csv").read_text())))
+    beats = read_beats(folder / "rec", "ecgm")
+    assert beats is not None
+    assert sorted(int(row["sample"]) for row in rows if row["kind"] != "fixed") == sorted(beats.sample)
+    assert plain["windows"] == len(rows)
+
+
+def test_scan_of_csv(folder: Path) -> None:
+    """A CSV file with --rate is scanned like any other; without annotations nothing is compared."""
+    text = _run("scan", folder / "rec.csv", "--model", folder / "model", "--rate", 250, "--budget", 1)
+    assert "rec: 1:00.00 at 250 Hz, leads II" in text
+    assert "annotated" not in text
+
+
+def test_scan_refuses_before_it_works(folder: Path) -> None:
+    """A mistyped extension or reference costs no scan."""
+    with pytest.raises(RecordingError, match="wanted letters"):
+        _run("scan", folder / "rec", "--annotations", "atr")
+    with pytest.raises(RecordingError, match=r"rec\.ref: no such annotation file"):
+        _run("scan", folder / "rec", "--reference", "ref")
+
+
+@pytest.mark.integration
+def test_replay_says_how_much_it_sent(folder: Path, broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two streams of a minute in chunks of two seconds are sixty chunks."""
+    create_topics(KafkaSettings(bootstrap_servers=broker))
+    sends = ("--streams", 2, "--speed", 0, "--chunk", 2, "--prefix", "bed")
+    text = _run("replay", folder / "rec", "--bootstrap-servers", broker, *sends)
+    assert text.startswith("60 chunks in 2 streams")
