@@ -52,6 +52,8 @@ def detect_beats(
         raise ValueError(f"shapes differ: {ecg_mv.shape=}, {usable.shape=}, {slots.shape=}, {offsets.shape=}")
     if len(slots) and n_leads.max() > min(ecg_mv.shape[1], state.raw_mv.shape[1]):
         raise ValueError(f"{n_leads.max()} leads, but {ecg_mv.shape=} and state for {state.raw_mv.shape[1]}")
+    # One memory layout, one compilation.
+    ecg_mv, usable = np.ascontiguousarray(ecg_mv, np.float64), np.ascontiguousarray(usable, np.bool_)
     # No two peaks of the feature are within 200 ms; those pending can come on top.
     room = len(ecg_mv) // NEAR + (PENDING + 1) * len(slots)
     found = np.empty((room, 4), np.int64)
@@ -70,6 +72,7 @@ def detect_beats(
         envelope_mv,
     )
     rows = cast(QrsState, QrsRows(**state.arrays()))
-    n = advance(rows, slots, offsets, held_mv, envelope_mv, n_leads, found)
-    beats = found[:n]
+    count = np.zeros(1, np.int64)
+    advance(rows, slots, offsets, held_mv, envelope_mv, n_leads, found, count)
+    beats = found[: count[0]]
     return Detections(beats[:, 0], beats[:, 1], beats[:, 2], beats[:, 3] != 0)

@@ -52,23 +52,22 @@ def advance(
     envelope_mv: NDArray[np.float64],
     n_leads: NDArray[np.int64],
     found: NDArray[np.int64],
-) -> int:
-    """Number of beats found; row n of `found` is (stream, R peak, decided at, late)."""
-    n = 0
+    count: NDArray[np.int64],
+) -> None:
+    """Add a row (stream, R peak, decided at, late) to `found` for every beat; count[0] rows are filled."""
     for stream in range(len(slots)):
         i, leads = slots[stream], n_leads[stream]
         for row in range(offsets[stream], offsets[stream + 1]):
-            before, now = n, state.clock[i]
+            before, now = count[0], state.clock[i]
             for lead in range(leads):
                 state.raw_mv[i, lead, now & MASK] = held_mv[row, lead]
             _feed(state, i, leads, envelope_mv[row])
             peak = now - HALF - NEAR
             if peak >= 0 and is_peak(state.feature[i], peak):
-                n = _decide(state, i, leads, peak, found, n)
-            n = _look_back(state, i, leads, peak, found, n)
-            found[before:n, 0] = stream
+                _decide(state, i, leads, peak, found, count)
+            _look_back(state, i, leads, peak, found, count)
+            found[before : count[0], 0] = stream
             state.clock[i] = now + 1
-    return n
 
 
 @compiled
@@ -110,10 +109,11 @@ def _feature(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float6
 
 
 @compiled
-def _decide(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], n: int) -> int:
+def _decide(
+    state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], count: NDArray[np.int64]
+) -> None:
     """Take the peak for a beat or keep it for search-back."""
-    if state.n_pending[i] == PENDING:
-        _forget(state, i, 1)
+    _forget(state, i, max(state.n_pending[i] - PENDING + 1, 0))
     k = state.n_pending[i]
     state.n_pending[i] = k + 1
     state.pending_peak[i, k] = peak
@@ -124,19 +124,20 @@ def _decide(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.in
     r, polarity = r_peak(state.raw_mv[i, lead], peak, state.last_r[i] + NEAR, state.polarity[i])
     state.pending_r[i, k], state.pending_polarity[i, k] = r, polarity
     if state.n_beats[i] == 0:
-        return n
+        return
     gap = peak - state.last_peak[i] - state.blind[i]
     noise, value = _noise(state, i, leads, k), state.feature[i, peak & MASK]
     threshold = noise + _part(gap, state.usual_rr[i]) * max(1.0 - noise, 0.1)
     if threshold <= value < ARTEFACT:
-        return _accept(state, i, leads, k, found, n)
+        _accept(state, i, leads, k, found, count)
+        _forget(state, i, k + 1)
+        return
     for c in range(leads * BANDS):
         if state.pending_mv[i, k, c] >= 0:
             top = min(state.pending_mv[i, k, c], state.beat_level_mv[i, c])
             state.noise_peak_mv[i, c, state.n_noise[i] % HISTORY] = top
             state.noise_level_mv[i, c] = median(state.noise_peak_mv[i, c], HISTORY)
     state.n_noise[i] += 1
-    return n
 
 
 @compiled
@@ -170,10 +171,14 @@ def _tops(state: QrsState, i: int, leads: int, peak: int, tops_mv: NDArray[np.fl
 
 
 @compiled
-def _accept(state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64], n: int) -> int:
-    """Make pending peak k a beat: report it, learn from it, forget the peaks before it."""
+def _accept(
+    state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64], count: NDArray[np.int64]
+) -> None:
+    """Make pending peak k a beat: report it and learn from it."""
     peak, r, now = state.pending_peak[i, k], state.pending_r[i, k], state.clock[i]
+    n = count[0]
     found[n, 1], found[n, 2], found[n, 3] = r, now, now - r > LATE
+    count[0] = n + 1
     gap = peak - state.last_peak[i]
     if state.n_beats[i] > 0 and state.blind[i] == 0 and gap < 3 * RATE:
         state.rr[i, state.n_beats[i] % HISTORY] = gap
@@ -188,8 +193,6 @@ def _accept(state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64
     state.polarity[i] += 0.05 * (state.pending_polarity[i, k] - state.polarity[i])
     state.last_peak[i], state.last_r[i], state.blind[i] = peak, r, 0
     state.n_beats[i] += 1
-    _forget(state, i, k + 1)
-    return n + 1
 
 
 @compiled
@@ -205,18 +208,19 @@ def _forget(state: QrsState, i: int, count: int) -> None:
 
 
 @compiled
-def _look_back(state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], n: int) -> int:
+def _look_back(
+    state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], count: NDArray[np.int64]
+) -> None:
     """Learn from the first peaks; later search the pending ones when a beat is overdue."""
     if state.n_beats[i] == 0:
         if state.n_pending[i] > 0 and state.clock[i] - state.pending_peak[i, 0] >= LEARN:
-            n = _learn(state, i, leads, found, n)
-        return n
+            _learn(state, i, leads, found, count)
+        return
     gap = peak - state.last_peak[i] - state.blind[i]
     if gap >= STARVED and gap % RATE == 0:
         _lower(state, i, leads, gap)
     if state.n_pending[i] > 0 and gap >= min(SEARCH_RR * state.usual_rr[i], SEARCH_MAX):
-        n = _search(state, i, leads, found, n)
-    return n
+        _search(state, i, leads, found, count)
 
 
 @compiled
@@ -231,7 +235,7 @@ def _lower(state: QrsState, i: int, leads: int, gap: int) -> None:
 
 
 @compiled
-def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], n: int) -> int:
+def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], count: NDArray[np.int64]) -> None:
     """Take the largest peaks so far for the first beats and their level, unless they are tiny."""
     for c in range(leads * BANDS):
         level = 0.0
@@ -241,24 +245,19 @@ def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], n: int
         state.beat_peak_mv[i, c] = level
     state.n_beats[i] = 1
     state.last_peak[i] = -RATE
-    k = 0
-    while k < state.n_pending[i]:
+    for k in range(state.n_pending[i]):
         late_enough = state.pending_peak[i, k] - state.last_peak[i] > TWAVE
         if late_enough and _feature(state, i, leads, state.pending_mv[i, k]) >= FIRST:
-            n = _accept(state, i, leads, k, found, n)
-            k = 0
-        else:
-            k += 1
+            _accept(state, i, leads, k, found, count)
     if state.last_peak[i] < 0:
         state.n_beats[i] = 0
-    _forget(state, i, state.n_pending[i])
-    return n
+    state.n_pending[i] = 0
 
 
 @compiled
-def _search(state: QrsState, i: int, leads: int, found: NDArray[np.int64], n: int) -> int:
+def _search(state: QrsState, i: int, leads: int, found: NDArray[np.int64], count: NDArray[np.int64]) -> None:
     """Take the largest pending peak for a beat if it passes the lower threshold."""
-    best, most = -1, 0.0
+    best, most = state.n_pending[i], 0.0
     for k in range(state.n_pending[i]):
         value, noise = _feature(state, i, leads, state.pending_mv[i, k]), _noise(state, i, leads, k)
         late_enough = state.pending_peak[i, k] - state.last_peak[i] > TWAVE
@@ -266,4 +265,6 @@ def _search(state: QrsState, i: int, leads: int, found: NDArray[np.int64], n: in
             continue
         if value > most and value >= noise + BACK * max(1.0 - noise, 0.1):
             best, most = k, value
-    return n if best < 0 else _accept(state, i, leads, best, found, n)
+    if best < state.n_pending[i]:
+        _accept(state, i, leads, best, found, count)
+        _forget(state, i, best + 1)
