@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,9 @@ from monitor.errors import BrokerError, ConfigError
 logger = logging.getLogger(__name__)
 _REFUSED = ("Authentication", "Sasl", "credential", "password")
 _TLS = ("Handshake failed", "CERTIFICATE", "certificate", "SSL", "TLS")
+# The answer to a failed login is often lost in the closing of the connection. That the version was
+# exchanged before shows that the address and TLS were right.
+_HUNG_UP = re.compile(r"broker_version=\(\d.*Connection lost: .*disconnected")
 _KEYS = (
     "security_protocol",
     "sasl_mechanism",
@@ -132,7 +136,7 @@ def explained(settings: KafkaSettings) -> Iterator[None]:
     except KafkaConfigurationError as exc:
         raise ConfigError(f"kafka: {exc}") from exc
     except (KafkaError, OSError) as exc:
-        raise BrokerError(explain(exc, heard.lines, settings.bootstrap_servers)) from exc
+        raise BrokerError(explain(exc, heard.lines, settings)) from exc
     finally:
         library.removeHandler(heard)
 
@@ -148,8 +152,9 @@ class _Overheard(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def explain(error: Exception, heard: list[str], servers: str) -> str:
+def explain(error: Exception, heard: list[str], settings: KafkaSettings) -> str:
     """One line that tells a wrong password from a wrong certificate from an unreachable broker."""
+    servers = settings.bootstrap_servers
     if isinstance(error, AuthorizationError):
         return f"{servers}: not allowed by the broker's access rules: {error}"
     lines = [str(error), *heard]
@@ -160,8 +165,10 @@ def explain(error: Exception, heard: list[str], servers: str) -> str:
         reason = next((line for line in lines if any(word in line for word in words)), None)
         if reason is not None:
             return f"{servers}: {meaning}: {_short(reason)}"
-    reason = next((line for line in heard if "failed" in line.lower()), str(error))
+    if settings.sasl_mechanism and any(map(_HUNG_UP.search, heard)):
+        return f"{servers}: the broker refused our user or password: it closed the connection at login"
     if "bootstrap" in str(error).lower():
+        reason = next((line for line in heard if "failed" in line.lower()), str(error))
         return f"{servers}: cannot be reached: {_short(reason)}"
     return f"{servers}: {type(error).__name__}: {_short(str(error))}"
 

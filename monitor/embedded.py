@@ -129,7 +129,7 @@ def _start_kafka(place: Path, config: Mapping[str, str]) -> tuple[subprocess.Pop
     java = shutil.which("java", path=_java_path())
     if java is None:
         raise BrokerError("KAFKA_HOME is set, but there is no java on PATH or in JAVA_HOME")
-    client, controller = _free_ports(2)
+    client, controller = free_ports(2)
     properties = place / "server.properties"
     lines = {**_KAFKA, "log.dirs": str(place / "data"), **config}
     properties.write_text(
@@ -165,7 +165,7 @@ def _start_noida(place: Path) -> tuple[subprocess.Popen[bytes], int]:
     binary = Path(spec.origin).parent / ("noida-db.exe" if os.name == "nt" else "noida-db")
     if not os.access(binary, os.X_OK):
         binary.chmod(0o755)  # the wheel forgets it
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     options = ["--only", "kafka", "--data-dir", str(place / "data"), "--kafka-port", str(port)]
     return _spawn([str(binary), "start", *options], place), port
 
@@ -184,7 +184,8 @@ def _spawn(command: list[str], place: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on just now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

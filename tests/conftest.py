@@ -17,7 +17,8 @@ with warnings.catch_warnings():
 from monitor.embedded import available_kind, embedded_broker
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
+    """Skip, but not in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}: no test may be skipped in CI")
     pytest.skip(what)
@@ -27,7 +28,7 @@ def _missing(what: str) -> None:
 def kafka_broker() -> Iterator[str]:
     """Bootstrap servers of real Apache Kafka."""
     if not os.environ.get("KAFKA_HOME"):
-        _missing("KAFKA_HOME is not set")
+        missing("KAFKA_HOME is not set")
     with embedded_broker("kafka") as servers:
         yield servers
 
@@ -36,7 +37,7 @@ def kafka_broker() -> Iterator[str]:
 def noida_broker() -> Iterator[str]:
     """Bootstrap servers of noida-db."""
     if find_spec("noida_db") is None:
-        _missing("noida-db is not installed")
+        missing("noida-db is not installed")
     with embedded_broker("noida") as servers:
         yield servers
 

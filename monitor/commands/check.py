@@ -22,10 +22,10 @@ def check(
     print("settings: ok")
 
     def model() -> str:
-        from monitor.artifact import load_model
+        from monitor.model import load_model
 
-        load_model(settings.detection.model)
-        return str(settings.detection.model or "the bundled one")
+        found = load_model(settings.detection.model, settings.detection.false_alarm_budget_per_hour)
+        return f"{found.name} {found.version}"
 
     def broker() -> str:
         from monitor.topics import partition_counts

@@ -45,12 +45,11 @@ def run(
 
 def load_detector(settings: Settings) -> StreamDetector:
     """The detector with the model and the budget that the settings name."""
-    from monitor.artifact import load_model
     from monitor.detector import Detector
+    from monitor.model import load_model
 
-    budget = settings.detection.false_alarm_budget_per_hour
-    detector: StreamDetector = Detector(load_model(settings.detection.model), budget_per_hour=budget)
-    return detector
+    detection = settings.detection
+    return Detector(load_model(detection.model, detection.false_alarm_budget_per_hour))
 
 
 def serve(settings: Settings, detector: StreamDetector) -> None:

@@ -61,7 +61,7 @@ def buried(broker: str, tmp_path: Path) -> tuple[Bench, list[tuple[Any, dict[str
 def test_bad_records_are_put_aside_and_good_streams_unharmed(
     buried: tuple[Bench, list[tuple[Any, dict[str, str]]]],
 ) -> None:
-    """Each has its reason, place, hash and length; a long one is cut; events are those of the good streams."""
+    """Each has its reason, place, hash and length; long ones are cut; events are those of the good."""
     bench, letters = buried
     sent = {record.offset: record for record in bench.read("signal")}
     assert [headers["reason"] for _, headers in letters] == [reason for *_, reason in BAD.values()]
