@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,6 +37,19 @@ def exposed_names() -> set[str]:
     """Names of all time series that a worker can expose."""
     families = new_metrics().registry.collect()
     return {family.name + suffix for family in families for suffix in SUFFIXES[family.type]}
+
+
+def subcommands(program: str) -> dict[str, Any]:
+    """The commands of `ecg-monitor` or `ecg-train` by name."""
+    package = {"ecg-monitor": "monitor", "ecg-train": "training"}[program]
+    group: Any = typer.main.get_command(importlib.import_module(f"{package}.cli").app)
+    commands: dict[str, Any] = group.commands
+    return commands
+
+
+def options(command: Any) -> set[str]:
+    """All option names of a command, --help included."""
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
 
 
 def read_yaml(path: Path) -> Any:
@@ -146,13 +161,41 @@ def test_compose_runs_our_images_locked_down(compose: dict[str, Any]) -> None:
 
 def test_containers_run_commands_that_exist(compose: dict[str, Any]) -> None:
     """Images and services start subcommands of ecg-monitor."""
-    from monitor.cli import app
-
-    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     started = {service["command"][0] for name, service in compose.items() if name in ("topics", "worker")}
     started |= {json.loads(rest)[0] for name, rest in instructions("Dockerfile") if name == "CMD"}
     assert started == {"topics", "run", "replay"}
-    assert started <= set(known)
+    assert started <= set(subcommands("ecg-monitor"))
+
+
+@pytest.fixture(scope="module")
+def job() -> dict[str, Any]:
+    """The pod of the scheduled training job."""
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes/training-cronjob.yaml").read_text(encoding="utf-8"))
+    cronjob = next(one for one in documents if one["kind"] == "CronJob")
+    assert cronjob["spec"]["concurrencyPolicy"] == "Forbid"
+    pod: dict[str, Any] = cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    return pod
+
+
+def test_training_job_runs_commands_that_exist(job: dict[str, Any]) -> None:
+    """The scheduled job fetches, fits, calibrates and evaluates, with options that ecg-train takes."""
+    script = job["containers"][0]["args"][0].replace("\\\n", " ")
+    lines = [shlex.split(line) for line in script.splitlines() if line.startswith("ecg-train")]
+    assert [words[1] for words in lines] == ["data", "fit", "calibrate", "evaluate"]
+    for _, name, *rest in lines:
+        assert {word for word in rest if word.startswith("--")} <= options(subcommands("ecg-train")[name]), (
+            name
+        )
+
+
+def test_training_job_is_locked_down(job: dict[str, Any]) -> None:
+    """The job's pod meets Kubernetes' restricted profile, and its mounts have their volumes."""
+    container = job["containers"][0]
+    assert job["securityContext"]["runAsNonRoot"] is True
+    assert job["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == {one["name"] for one in job["volumes"]}
 
 
 def test_prometheus_scrapes_the_worker(compose: dict[str, Any]) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import msgspec
 import pytest
-import typer
 
+import training.errors
 from monitor import errors, events, messages
 from monitor.config import Settings, load_settings
 from monitor.topics import topic_specs
-from tests.test_deploy import METRIC_NAME, exposed_names, rules
+from tests.test_deploy import METRIC_NAME, exposed_names, options, rules, subcommands
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,14 +40,6 @@ def table(name: str, *header: str) -> list[list[str]]:
     return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
 
 
-def command_line(program: str) -> click.Group:
-    """`ecg-monitor` or `ecg-train` as click sees it."""
-    package = {"ecg-monitor": "monitor", "ecg-train": "training"}[program]
-    group = typer.main.get_command(importlib.import_module(f"{package}.cli").app)
-    assert isinstance(group, click.Group)
-    return group
-
-
 def quoted_commands() -> Iterator[list[str]]:
     """Command lines of our two programs in the pages' shell blocks and inline code, as words."""
     for page in PAGES:
@@ -60,19 +50,14 @@ def quoted_commands() -> Iterator[list[str]]:
                 yield words
 
 
-def options(command: click.Command) -> set[str]:
-    """All option names of a command, --help included."""
-    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
-
-
 def test_quoted_commands_exist() -> None:
     """Every command and option of ours that a page shows is one that the program takes."""
     seen = set()
     for program, name, *rest in quoted_commands():
-        group = command_line(program)
-        assert name in group.commands, (program, name)
+        commands = subcommands(program)
+        assert name in commands, (program, name)
         given = {word.split("=")[0] for word in rest if word.startswith("--")}
-        assert given <= options(group.commands[name]), (program, name, given)
+        assert given <= options(commands[name]), (program, name, given)
         seen.add((program, name))
     assert {("ecg-monitor", "run"), ("ecg-monitor", "scan"), ("ecg-train", "data")} <= seen
 
@@ -82,7 +67,7 @@ def test_demo_options_in_the_readme_exist() -> None:
     line = next(line for line in read("README.md").splitlines() if line.startswith("`make demo ARGS="))
     given = set(re.findall(r"--[a-z-]+", line))
     assert given == {"--speed", "--keep", "--record", "--bootstrap-servers"}
-    assert given <= options(command_line("ecg-monitor").commands["demo"])
+    assert given <= options(subcommands("ecg-monitor")["demo"])
 
 
 def test_make_targets_exist() -> None:
@@ -142,8 +127,9 @@ def test_every_alert_is_explained() -> None:
 def test_exit_codes_are_those_of_the_errors() -> None:
     """The table of exit codes is errors.py's."""
     rows = {row[1]: int(row[0]) for row in table("docs/operations.md", "code", "error") if row[1]}
+    there = [*vars(errors).values(), *vars(training.errors).values()]
+    classes = {one for one in there if isinstance(one, type) and issubclass(one, errors.MonitorError)}
     # A DecodeError ends in the dead-letter topic, never in an exit.
-    classes: set[type[errors.MonitorError]] = {errors.MonitorError, *errors.MonitorError.__subclasses__()}
     assert rows == {one.__name__: one.exit_code for one in classes - {errors.DecodeError}}
 
 
