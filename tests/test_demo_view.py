@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from io import StringIO
+from itertools import chain, repeat
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from monitor.demo_follow import Found, latencies_s, own_windows
+from monitor import demo
+from monitor.demo import _shown
+from monitor.demo_follow import Found, GroupProgress, latencies_s, own_windows
 from monitor.demo_report import DemoRun, demo_figures
 from monitor.demo_view import DemoView, PlainLines
+from monitor.errors import MonitorError
 from monitor.events import Kind, Phase
 from monitor.scan import in_time_order
 from tests.scan_fakes import BEATS, ODD, RATE_HZ, fake_event, fake_recording, windows_at
@@ -100,3 +105,31 @@ def test_without_events_there_is_no_latency() -> None:
     assert figures["latency_p99_s"].value is None
     assert figures["latency_p99_s"].met is None
     assert run.windows is None
+
+
+def test_a_terminal_gets_the_view_at_its_pace() -> None:
+    """Refreshed by hand, and not more often than is of use."""
+    out = StringIO()
+    with _shown(Console(file=out, force_terminal=True, width=120), _view(_found())) as refresh:
+        for _ in range(50):
+            refresh()
+    assert 1 <= out.getvalue().count("fake  II") <= 4
+
+
+def test_a_worker_that_falls_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo does not wait for ever."""
+    monkeypatch.setattr(demo, "CATCH_UP_S", 0.05)
+    monkeypatch.setattr(demo, "QUIET_S", 0.01)
+    group = Mock(spec=GroupProgress, lag=Mock(return_value=7))
+    with pytest.raises(MonitorError, match="still has 7 records"):
+        demo._catch_up(lambda seconds: 0, group)
+
+
+def test_the_demo_ends_when_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It listens on while records come or the group lags."""
+    monkeypatch.setattr(demo, "QUIET_S", 0.01)
+    heard = chain([1, 1], repeat(0))
+    lags = chain([3, 2], repeat(0))
+    group = Mock(spec=GroupProgress, lag=Mock(side_effect=lambda: next(lags)))
+    demo._catch_up(lambda seconds: next(heard), group)
+    assert next(lags) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edfio import Edf, EdfSignal
+from edfio import Edf, EdfAnnotation, EdfSignal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,6 +147,60 @@ def test_edf_limits_only_where_the_signal_rests_there(tmp_path: Path) -> None:
     assert (lead.low, lead.high) == (-32767, 32767)
     chunk = next(chunks(read_recording(tmp_path / "rec.edf"), 2.0, stream="s"))
     assert chunk.saturated[200:205].all()
+
+
+def test_edf_upside_down_is_turned(tmp_path: Path) -> None:
+    """A signal whose physical range runs the other way keeps its polarity in mV."""
+    ecg_mv = np.linspace(-1, 2, 500)
+    signal = EdfSignal(ecg_mv, 250, label="ECG", physical_dimension="mV", physical_range=(-2, 2))
+    path = _write_edf(tmp_path, signal)
+    content = path.read_bytes()
+    low, high = slice(360, 368), slice(368, 376)  # the only signal's physical minimum and maximum
+    path.write_bytes(content[:360] + content[high] + content[low] + content[376:])
+    recording = read_recording(path)
+    assert recording.leads[0].gain > 0
+    np.testing.assert_allclose(recording.ecg_mv[:, 0], -ecg_mv, atol=1e-3)
+
+
+def test_edf_without_a_range_is_refused(tmp_path: Path) -> None:
+    """A physical range of nothing gives no millivolts."""
+    signal = EdfSignal(np.zeros(500), 250, label="ECG", physical_dimension="mV", physical_range=(-2, 2))
+    path = _write_edf(tmp_path, signal)
+    content = path.read_bytes()
+    path.write_bytes(content[:360] + b"2       2       " + content[376:])
+    with pytest.raises(RecordingError, match="ECG ranges from 2 to 2 mV"):
+        read_recording(path)
+
+
+def test_edf_with_interruptions_is_refused(tmp_path: Path) -> None:
+    """EDF+D would need its gaps put in place."""
+    signal = EdfSignal(np.zeros(1250), 250, label="ECG", physical_dimension="mV", physical_range=(-1, 1))
+    path = tmp_path / "rec.edf"
+    Edf([signal], annotations=[EdfAnnotation(0, None, "begin")], data_record_duration=1).write(path)
+    assert len(read_recording(path)) == 1250
+    path.write_bytes(path.read_bytes().replace(b"+4\x14\x14", b"+9\x14\x14"))
+    with pytest.raises(RecordingError, match=r"EDF\+D with interruptions"):
+        read_recording(path)
+
+
+def test_wfdb_of_several_segments(tmp_path: Path) -> None:
+    """A record in pieces is read as one."""
+    for name, level in (("part1", 0.5), ("part2", -0.5)):
+        with wfdb_library() as wfdb:
+            wfdb.wrsamp(
+                name, 250, ["mV"], ["II"], np.full((500, 1), level), fmt=["16"], write_dir=str(tmp_path)
+            )
+    (tmp_path / "whole.hea").write_text("whole/2 1 250 1000\npart1 500\npart2 500\n")
+    recording = read_recording(tmp_path / "whole")
+    assert len(recording) == 1000
+    np.testing.assert_allclose(recording.ecg_mv[[0, 999], 0], [0.5, -0.5], atol=1e-3)
+
+
+def test_broken_annotations_are_refused(tmp_path: Path) -> None:
+    """An annotation file of odd length is none."""
+    (tmp_path / "rec.atr").write_bytes(b"\x01\x02\x03")
+    with pytest.raises(RecordingError, match=r"rec\.atr: not readable"):
+        read_beats(tmp_path / "rec")
 
 
 def test_edf_that_is_none(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ def test_annotations_never_overwrite_the_recording(
         write_annotations(result, tmp_path / "rec", extension)
 
 
+def test_a_folder_that_cannot_be_written_is_told(result: ScanResult, tmp_path: Path) -> None:
+    """Databases are often read-only."""
+    with pytest.raises(RecordingError, match="cannot write annotations"):
+        write_annotations(result, tmp_path / "none" / "rec", "ecgm")
+
+
 def test_nothing_to_annotate(tmp_path: Path) -> None:
     """A recording without beats and events gives no file, and says so."""
     empty = ScanResult(

@@ -35,7 +35,7 @@ def read_edf(path: Path, leads: Sequence[str] = ()) -> Recording:
         found = ", ".join(f"{signal.label} {signal.sampling_frequency:g} Hz" for signal in signals)
         raise RecordingError(f"{path}: leads differ in sampling rate ({found}); choose some by name")
     names = unique_names([signal.label for signal in signals])
-    columns = [_column(signal, name) for signal, name in zip(signals, names, strict=True)]
+    columns = [_column(path, signal, name) for signal, name in zip(signals, names, strict=True)]
     adc = np.stack([samples for _, samples in columns], axis=1)
     return Recording(path.stem, float(rates.pop()), tuple(lead for lead, _ in columns), adc, start_us)
 
@@ -52,10 +52,14 @@ def _choose(path: Path, edf: Edf, leads: Sequence[str]) -> list[EdfSignal]:
     return ecg or chosen
 
 
-def _column(signal: EdfSignal, name: str) -> tuple[Lead, NDArray[np.int16]]:
+def _column(path: Path, signal: EdfSignal, name: str) -> tuple[Lead, NDArray[np.int16]]:
     factor = millivolts_per_unit(signal.physical_dimension) or 1.0
     span_mv = (signal.physical_max - signal.physical_min) * factor
-    gain = (signal.digital_max - signal.digital_min) / span_mv
+    steps = signal.digital_max - signal.digital_min
+    if span_mv == 0 or steps <= 0:
+        ends = f"{signal.physical_min:g} to {signal.physical_max:g} {signal.physical_dimension}"
+        raise RecordingError(f"{path}: {signal.label} ranges from {ends} in {steps} steps")
+    gain = steps / span_mv
     # A negative gain (electrodes drawn upside down) is legal in EDF, but not in a chunk.
     digital = signal.digital.astype(np.int32)
     bottom, top = signal.digital_min, signal.digital_max
