@@ -17,7 +17,7 @@ from monitor.errors import BrokerError, ConfigError
 
 logger = logging.getLogger(__name__)
 _REFUSED = ("Authentication", "Sasl", "credential", "password")
-_TLS = ("Handshake failed", "CERTIFICATE", "certificate", "SSL", "TLS")
+_TLS = ("Handshake failed", "certificate", "[SSL")
 # The answer to a failed login is often lost in the closing of the connection. That the version was
 # exchanged before shows that the address and TLS were right.
 _HUNG_UP = re.compile(r"broker_version=\(\d.*Connection lost: .*disconnected")
