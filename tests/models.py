@@ -51,6 +51,7 @@ def recording_of(ecg: SyntheticEcg, name: str = "made-up") -> Recording:
 @lru_cache(maxsize=2)
 def _small(contextual: bool) -> tuple[Manifest, dict[str, EncoderDecoder]]:
     torch.manual_seed(7)
+    torch.set_num_threads(1)  # as load_model does
     specs = {name: spec for name, spec in NETWORKS.items() if contextual or name != "usual"}
     networks = {name: build(spec.form, spec.settings).eval() for name, spec in specs.items()}
     calibration = _calibrate(networks)

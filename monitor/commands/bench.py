@@ -50,14 +50,13 @@ def _print(speeds: list[Speed], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("measured", "what", "per second", "slowest", "fastest", "target", title=title)
-    for column in table.columns[2:]:
+    table = Table("measured", "per second", "slowest", "fastest", "target", title=title)
+    for column in table.columns[1:]:
         column.justify = "right"
     for speed in speeds:
         rates = (f"{rate:,.0f}" for rate in (speed.per_second, speed.slowest, speed.fastest))
         target = ""
         if speed.target is not None:
             target = f"{speed.target:,.0f} {'✓' if speed.per_second >= speed.target else '✗'}"
-        unit = "stream-seconds" if speed.group == "detector" else "windows"
-        table.add_row(speed.what, unit, *rates, target)
+        table.add_row(speed.what, *rates, target)
     Console().print(table)
