@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 
@@ -140,7 +141,8 @@ def _follow_replay(source: DemoSource, options: DemoOptions, console: Console, k
         recording=recording,
         labels=source.labels,
         found=follower.found,
-        latency_s=latencies_s(follower.found, clock.measured_s),
+        # As fast as possible nothing is measured at any moment, so there is no latency either.
+        latency_s=latencies_s(follower.found, clock.measured_s) if options.speed else np.empty(0),
         speed=options.speed,
         targets=source.targets,
     )

@@ -104,7 +104,7 @@ class DemoView:
 
     def _latency(self) -> str:
         waits = latencies_s(self.found, self.measured_s)
-        if not len(waits):
+        if not len(waits) or not self.speed:
             return "–"
         return f"p50 {np.median(waits):.2f} s, p99 {np.quantile(waits, 0.99):.2f} s"
 

@@ -123,7 +123,7 @@ def test_twice_on_ones_own_broker(tmp_path: Path, noida_broker: str) -> None:
             output=tmp_path / turn, speed=0, bootstrap_servers=noida_broker, worker=STUB, record=None
         )
         run = run_demo(options, Console(quiet=True), _no_picture)
-        assert (len(run.found.events), run.found.beats) == (93, 508)
+        assert (len(run.found.events), run.found.beats, len(run.latency_s)) == (93, 508, 0)
     log = (tmp_path / "second" / "worker.log").read_text()
     assert "0 streams" in log
 

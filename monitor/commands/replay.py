@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monitor.replay import ReplayPlan
     from monitor.sender import ChunkSender
 
-_Config = Annotated[Path | None, typer.Option(help="TOML file with the section [kafka].")]
+_Config = Annotated[Path | None, typer.Option(help="TOML file of settings, as for `run`.")]
 _Servers = Annotated[str | None, typer.Option(help="host:port, several with commas.")]
 _Streams = Annotated[int, typer.Option(min=1, help="Send the recording as this many streams.")]
 _Prefix = Annotated[
