@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from io import StringIO
 from itertools import chain, repeat
+from pathlib import Path
+from subprocess import Popen
 from unittest.mock import Mock
 
 import numpy as np
@@ -11,10 +13,12 @@ import pytest
 from rich.console import Console
 
 from monitor import demo
+from monitor.config import load_settings
 from monitor.demo import _shown
 from monitor.demo_follow import Found, GroupProgress, latencies_s, own_windows
 from monitor.demo_report import DemoRun, demo_figures
 from monitor.demo_view import DemoView, PlainLines
+from monitor.demo_worker import DemoWorker, write_setup
 from monitor.errors import MonitorError
 from monitor.events import Kind, Phase
 from monitor.scan import in_time_order
@@ -133,3 +137,34 @@ def test_the_demo_ends_when_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None
     group = Mock(spec=GroupProgress, lag=Mock(side_effect=lambda: next(lags)))
     demo._catch_up(lambda seconds: next(heard), group)
     assert next(lags) == 0
+
+
+def test_staying_up_ends_without_an_error() -> None:
+    """Ctrl-C is how one leaves."""
+    out = StringIO()
+    worker = Mock(spec=DemoWorker, address="http://h:1", check=Mock(side_effect=[None, SystemExit(130)]))
+    demo._keep_up(Console(file=out, width=200), worker, "h:2")
+    assert "metrics on http://h:1/metrics" in out.getvalue()
+    assert out.getvalue().endswith("stopping\n")
+
+
+def test_a_worker_that_does_not_get_ready_is_told(tmp_path: Path) -> None:
+    """The demo names the log to look at."""
+    running = Mock(spec=Popen, poll=Mock(return_value=None))
+    worker = DemoWorker(running, tmp_path / "worker.log", "http://127.0.0.1:1")
+    with pytest.raises(MonitorError, match=r"not ready after 0 s, see .*worker\.log"):
+        worker.wait_until_ready(0.05)
+
+
+def test_ones_own_kafka_takes_its_settings_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How to log in there may stand in the environment; an embedded broker has nothing to do with it."""
+    monkeypatch.setenv("ECG_MONITOR_KAFKA__CONNECT_TIMEOUT_S", "7")
+    own = write_setup(tmp_path, "h:1", None, embedded=False)
+    embedded = write_setup(tmp_path, "h:1", tmp_path / "model", embedded=True)
+    assert own.kafka().connect_timeout_s == 7
+    assert embedded.kafka().connect_timeout_s != 7
+    assert "ECG_MONITOR_KAFKA__CONNECT_TIMEOUT_S" in own.environment
+    assert "ECG_MONITOR_KAFKA__CONNECT_TIMEOUT_S" not in embedded.environment
+    assert load_settings(embedded.path).detection.model == tmp_path / "model"

@@ -11,11 +11,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from monitor.commands.demo import demo
 from monitor.commands.replay import replay
 from monitor.commands.scan import scan
 from monitor.config import KafkaSettings
+from monitor.demo import DemoOptions
 from monitor.errors import MonitorError, RecordingError
 from monitor.readers.wfdb_records import read_beats, wfdb_library
+from monitor.sender import ChunkSender
 from monitor.synthetic import synthetic_ecg
 from monitor.topics import create_topics
 from tests.models import small_model
@@ -23,6 +26,7 @@ from tests.models import small_model
 app = typer.Typer()
 app.command("scan")(scan)
 app.command("replay")(replay)
+app.command("demo")(demo)
 
 
 def _run(*words: object) -> str:
@@ -85,9 +89,45 @@ def test_scan_refuses_before_it_works(folder: Path) -> None:
 
 
 @pytest.mark.integration
-def test_replay_says_how_much_it_sent(folder: Path, broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_says_how_much_it_sent(folder: Path, broker: str) -> None:
     """Two streams of a minute in chunks of two seconds are sixty chunks."""
     create_topics(KafkaSettings(bootstrap_servers=broker))
     sends = ("--streams", 2, "--speed", 0, "--chunk", 2, "--prefix", "bed")
     text = _run("replay", folder / "rec", "--bootstrap-servers", broker, *sends)
     assert text.startswith("60 chunks in 2 streams")
+
+
+@pytest.mark.integration
+def test_replay_is_stopped_by_ctrl_c(folder: Path, broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent until then is delivered and counted; it is no error."""
+    create_topics(KafkaSettings(bootstrap_servers=broker))
+    send, sent = ChunkSender.send, list[str]()
+
+    def interrupted(self: ChunkSender, stream: str, value: bytes) -> None:
+        if len(sent) == 3:
+            raise KeyboardInterrupt
+        sent.append(stream)
+        send(self, stream, value)
+
+    monkeypatch.setattr(ChunkSender, "send", interrupted)
+    text = _run("replay", folder / "rec", "--bootstrap-servers", broker, "--speed", 0, "--loop")
+    assert text.startswith("3 chunks in 1 streams")
+
+
+def test_demo_hands_on_what_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every option of the command line reaches the demo."""
+    given: list[DemoOptions] = []
+    monkeypatch.setattr("monitor.demo.run_demo", lambda options, console, draw: given.append(options))
+    monkeypatch.setattr("monitor.logs.configure_logging", lambda settings: None)
+    words = ("--speed", 2, "--keep", "--record", "a/b", "--output", tmp_path, "--bootstrap-servers", "h:1")
+    _run("demo", *words, "--model", "m")
+    assert given == [
+        DemoOptions(
+            output=tmp_path,
+            speed=2.0,
+            bootstrap_servers="h:1",
+            keep=True,
+            record=Path("a/b"),
+            model=Path("m"),
+        )
+    ]
