@@ -15,19 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.qrs_envelope import compiled
-from monitor.qrs_peaks import NEAR, is_peak, median, r_peak
+from monitor.qrs_peaks import NEAR, TWAVE, is_peak, median, r_peak, threshold_part, tops
 from monitor.qrs_state import QrsState
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 BANDS, HALF, RING, HISTORY, PENDING = 2, 18, 128, 8, 16  # sizes of qrs_state, repeated for the cache
 MASK = RING - 1
 RATE = 250  # Hz
 
-TWAVE = 90  # 360 ms: a peak sooner after a beat may be its T wave (Pan & Tompkins 1985)
 LEARN = 500  # 2 s, of which the first guess of the levels is made
 FLOOR_MV = 0.05  # no beat level is lower, so that the noise of a still lead makes no beats
 
-# Threshold as part of the way from noise to beat level: within TWAVE, one RR and 1.5 RR after a beat.
-EARLY, DUE, OVERDUE, BACK = 0.45, 0.3, 0.15, 0.2
+BACK = 0.2  # search-back's threshold as part of the way from noise to beat level
 FIRST = 0.4  # of the largest peak while learning
 SEARCH_RR = 1.5  # search-back after 1.5 usual RR (1.66 in Pan & Tompkins), or 1.5 s
 SEARCH_MAX = 375.0
@@ -46,13 +47,13 @@ LATE = 112  # 0.45 s; ordinary decisions come NEAR + HALF + FIDUCIAL = 84 sample
 @compiled
 def advance(
     state: QrsState,
-    slots: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    held_mv: NDArray[np.float64],
-    envelope_mv: NDArray[np.float64],
-    n_leads: NDArray[np.int64],
-    found: NDArray[np.int64],
-    count: NDArray[np.int64],
+    slots: Ints,
+    offsets: Ints,
+    held_mv: Floats,
+    envelope_mv: Floats,
+    n_leads: Ints,
+    found: Ints,
+    count: Ints,
 ) -> None:
     """Add a row (stream, R peak, decided at, late) to `found` for every beat; count[0] rows are filled."""
     for stream in range(len(slots)):
@@ -61,47 +62,45 @@ def advance(
             before, now = count[0], state.clock[i]
             for lead in range(leads):
                 state.raw_mv[i, lead, now & MASK] = held_mv[row, lead]
-            _feed(state, i, leads, envelope_mv[row])
+            seeing = _feed(state, i, leads, envelope_mv[row])
             peak = now - HALF - NEAR
             if peak >= 0 and is_peak(state.feature[i], peak):
                 _decide(state, i, leads, peak, found, count)
-            _look_back(state, i, leads, peak, found, count)
+            if seeing:  # else the time since the last beat stands still
+                _look_back(state, i, leads, peak, found, count)
             found[before : count[0], 0] = stream
             state.clock[i] = now + 1
 
 
 @compiled
-def _feed(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float64]) -> None:
-    """Take the channels' newest envelopes (channels,) into rings, backgrounds and the feature."""
+def _feed(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> bool:
+    """Take the channels' newest envelopes (channels,) in; False if all are unusable."""
     at = (state.clock[i] - HALF) & MASK
-    blind = 1
+    seeing = False
     for c in range(leads * BANDS):
         envelope = state.envelope_mv[i, c, at] = envelope_mv[c]
         if envelope >= 0:
-            blind = 0
+            seeing = True
             most = 3 * max(state.usual_mv[i, c], FLOOR_MV) if state.n_beats[i] else 1e3
             state.background_mv[i, c] += BACKGROUND * (min(envelope, most) - state.background_mv[i, c])
-    state.blind[i] += blind
+    state.blind[i] += 0 if seeing else 1
     state.feature[i, at] = _feature(state, i, leads, envelope_mv)
+    return seeing
 
 
 @compiled
-def _weight(state: QrsState, i: int, c: int) -> float:
-    """(usual beat / background)², the channel's say."""
-    ratio = max(state.usual_mv[i, c], FLOOR_MV) / max(state.background_mv[i, c], 0.1 * FLOOR_MV)
-    return float(ratio * ratio)
-
-
-@compiled
-def _feature(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float64]) -> float:
+def _feature(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> float:
     """Channels' envelopes in units of a beat, weighted mean; 0 without a usable lead."""
     total = weights = 0.0
     for c in range(leads * BANDS):
         if envelope_mv[c] < 0:
             continue
         # Until the first beat the levels are not known: plain mean in mV.
-        level = max(state.beat_level_mv[i, c], FLOOR_MV) if state.n_beats[i] else 1.0
-        weight = _weight(state, i, c) if state.n_beats[i] else 1.0
+        level = weight = 1.0
+        if state.n_beats[i]:
+            level = max(state.beat_level_mv[i, c], FLOOR_MV)
+            background = max(state.background_mv[i, c], 0.1 * FLOOR_MV)
+            weight = (max(state.usual_mv[i, c], FLOOR_MV) / background) ** 2
         ratio = envelope_mv[c] / level
         total += weight * min(ratio, CLIP + CLIP_SLOPE * (ratio - CLIP))
         weights += weight
@@ -109,15 +108,13 @@ def _feature(state: QrsState, i: int, leads: int, envelope_mv: NDArray[np.float6
 
 
 @compiled
-def _decide(
-    state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], count: NDArray[np.int64]
-) -> None:
+def _decide(state: QrsState, i: int, leads: int, peak: int, found: Ints, count: Ints) -> None:
     """Take the peak for a beat or keep it for search-back."""
     _forget(state, i, max(state.n_pending[i] - PENDING + 1, 0))
     k = state.n_pending[i]
     state.n_pending[i] = k + 1
     state.pending_peak[i, k] = peak
-    _tops(state, i, leads, peak, state.pending_mv[i, k])
+    tops(state.envelope_mv[i, : leads * BANDS], peak, state.pending_mv[i, k])
     lead = 0
     while lead + 1 < leads and state.envelope_mv[i, lead * BANDS, peak & MASK] < 0:
         lead += 1  # the first lead that is usable here
@@ -127,7 +124,7 @@ def _decide(
         return
     gap = peak - state.last_peak[i] - state.blind[i]
     noise, value = _noise(state, i, leads, k), state.feature[i, peak & MASK]
-    threshold = noise + _part(gap, state.usual_rr[i]) * max(1.0 - noise, 0.1)
+    threshold = noise + threshold_part(gap, state.usual_rr[i]) * max(1.0 - noise, 0.1)
     if threshold <= value < ARTEFACT:
         _accept(state, i, leads, k, found, count)
         _forget(state, i, k + 1)
@@ -141,16 +138,6 @@ def _decide(
 
 
 @compiled
-def _part(gap: float, rr: float) -> float:
-    """Part of the way from noise to beat level that a peak must reach `gap` after the last beat."""
-    if gap <= TWAVE:
-        return EARLY
-    if gap < rr:
-        return DUE + (EARLY - DUE) * (rr - gap) / (rr - TWAVE)
-    return max(OVERDUE, DUE - (DUE - OVERDUE) * (gap / rr - 1.0) / 0.5)
-
-
-@compiled
 def _noise(state: QrsState, i: int, leads: int, k: int) -> float:
     """Feature of usual noise peaks in the channels that saw pending peak k."""
     seen = state.pending_mv[i, k] >= 0
@@ -158,22 +145,7 @@ def _noise(state: QrsState, i: int, leads: int, k: int) -> float:
 
 
 @compiled
-def _tops(state: QrsState, i: int, leads: int, peak: int, tops_mv: NDArray[np.float64]) -> None:
-    """Each channel's largest envelope within 40 ms; -1 where a sample is unusable."""
-    for c in range(leads * BANDS):
-        tops_mv[c] = 0.0
-        for k in range(peak - 10, peak + 11):
-            envelope = state.envelope_mv[i, c, k & MASK]
-            if envelope < 0:
-                tops_mv[c] = -1.0
-                break
-            tops_mv[c] = max(tops_mv[c], envelope)
-
-
-@compiled
-def _accept(
-    state: QrsState, i: int, leads: int, k: int, found: NDArray[np.int64], count: NDArray[np.int64]
-) -> None:
+def _accept(state: QrsState, i: int, leads: int, k: int, found: Ints, count: Ints) -> None:
     """Make pending peak k a beat: report it and learn from it."""
     peak, r, now = state.pending_peak[i, k], state.pending_r[i, k], state.clock[i]
     n = count[0]
@@ -186,6 +158,8 @@ def _accept(
     for c in range(leads * BANDS):
         top = state.pending_mv[i, k, c]
         if top >= 0:
+            if state.usual_mv[i, c] <= 0:  # this lead's first beat
+                state.usual_mv[i, c] = state.beat_peak_mv[i, c] = top
             state.beat_peak_mv[i, c, state.n_beats[i] % HISTORY] = top
             state.beat_level_mv[i, c] = median(state.beat_peak_mv[i, c], HISTORY)
             step = 1 + max(USUAL_STEP, 0.5 / (state.n_beats[i] + 1))
@@ -208,9 +182,7 @@ def _forget(state: QrsState, i: int, count: int) -> None:
 
 
 @compiled
-def _look_back(
-    state: QrsState, i: int, leads: int, peak: int, found: NDArray[np.int64], count: NDArray[np.int64]
-) -> None:
+def _look_back(state: QrsState, i: int, leads: int, peak: int, found: Ints, count: Ints) -> None:
     """Learn from the first peaks; later search the pending ones when a beat is overdue."""
     if state.n_beats[i] == 0:
         if state.n_pending[i] > 0 and state.clock[i] - state.pending_peak[i, 0] >= LEARN:
@@ -228,14 +200,22 @@ def _lower(state: QrsState, i: int, leads: int, gap: int) -> None:
     """Bring levels down to the usual ones, which an artefact does not move, and later halve them."""
     for c in range(leads * BANDS):
         part = 0.5 if gap >= 2 * STARVED or state.n_beats[i] < HISTORY else 1.0
-        if state.beat_level_mv[i, c] > state.usual_mv[i, c]:
-            part = state.usual_mv[i, c] / state.beat_level_mv[i, c]
+        usual = max(state.usual_mv[i, c], FLOOR_MV)
+        if state.beat_level_mv[i, c] > usual:
+            part = usual / state.beat_level_mv[i, c]
         state.beat_peak_mv[i, c] *= part
         state.beat_level_mv[i, c] *= part
 
 
 @compiled
-def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], count: NDArray[np.int64]) -> None:
+def _eligible(state: QrsState, i: int, k: int) -> bool:
+    """Whether pending peak k is neither the last beat's T wave nor too old to be reported."""
+    is_new = state.clock[i] - state.pending_r[i, k] < OLDEST
+    return bool(is_new and state.pending_peak[i, k] - state.last_peak[i] > TWAVE)
+
+
+@compiled
+def _learn(state: QrsState, i: int, leads: int, found: Ints, count: Ints) -> None:
     """Take the largest peaks so far for the first beats and their level, unless they are tiny."""
     for c in range(leads * BANDS):
         level = 0.0
@@ -246,8 +226,7 @@ def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], count:
     state.n_beats[i] = 1
     state.last_peak[i] = -RATE
     for k in range(state.n_pending[i]):
-        late_enough = state.pending_peak[i, k] - state.last_peak[i] > TWAVE
-        if late_enough and _feature(state, i, leads, state.pending_mv[i, k]) >= FIRST:
+        if _eligible(state, i, k) and _feature(state, i, leads, state.pending_mv[i, k]) >= FIRST:
             _accept(state, i, leads, k, found, count)
     if state.last_peak[i] < 0:
         state.n_beats[i] = 0
@@ -255,15 +234,12 @@ def _learn(state: QrsState, i: int, leads: int, found: NDArray[np.int64], count:
 
 
 @compiled
-def _search(state: QrsState, i: int, leads: int, found: NDArray[np.int64], count: NDArray[np.int64]) -> None:
+def _search(state: QrsState, i: int, leads: int, found: Ints, count: Ints) -> None:
     """Take the largest pending peak for a beat if it passes the lower threshold."""
     best, most = state.n_pending[i], 0.0
     for k in range(state.n_pending[i]):
         value, noise = _feature(state, i, leads, state.pending_mv[i, k]), _noise(state, i, leads, k)
-        late_enough = state.pending_peak[i, k] - state.last_peak[i] > TWAVE
-        if not late_enough or state.clock[i] - state.pending_r[i, k] >= OLDEST:
-            continue
-        if value > most and value >= noise + BACK * max(1.0 - noise, 0.1):
+        if _eligible(state, i, k) and value > most and value >= noise + BACK * max(1.0 - noise, 0.1):
             best, most = k, value
     if best < state.n_pending[i]:
         _accept(state, i, leads, best, found, count)

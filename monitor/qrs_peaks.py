@@ -1,4 +1,4 @@
-"""Peaks: of the QRS detector's feature, and the R peak under them; compiled, on rings of samples."""
+"""Peaks of the QRS detector's feature, what they must reach, and the R peak under them; compiled."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from monitor.qrs_envelope import compiled
 
 NEAR = 50  # 200 ms: ventricles can't be excited again sooner (Pan & Tompkins 1985)
+TWAVE = 90  # 360 ms: a peak sooner after a beat may be its T wave (Pan & Tompkins 1985)
+# Threshold as part of the way from noise to beat level: within TWAVE, one RR and 1.5 RR after a beat.
+EARLY, DUE, OVERDUE = 0.45, 0.3, 0.15
+
 FIDUCIAL = 16  # 64 ms: the R peak is this near to the envelope's peak
 BASE = 25  # 100 ms on each side for the baseline under the R peak
 
@@ -56,3 +60,29 @@ def median(values: NDArray[np.float64], n: int) -> float:
     """Median of the first n (at least 1, at most all) values."""
     ordered = np.sort(values[: min(n, len(values))])
     return float(0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]))
+
+
+@compiled
+def tops(envelope_mv: NDArray[np.float64], peak: int, tops_mv: NDArray[np.float64]) -> None:
+    """Fill tops_mv with each channel's largest envelope within 40 ms; -1 where a sample is unusable.
+
+    envelope_mv: (channels, RING), RING a power of two.
+    """
+    mask = envelope_mv.shape[1] - 1
+    for c in range(len(envelope_mv)):
+        tops_mv[c] = 0.0
+        for k in range(peak - 10, peak + 11):
+            if envelope_mv[c, k & mask] < 0:
+                tops_mv[c] = -1.0
+                break
+            tops_mv[c] = max(tops_mv[c], envelope_mv[c, k & mask])
+
+
+@compiled
+def threshold_part(gap: float, rr: float) -> float:
+    """Part of the way from noise to beat level that a peak must reach `gap` after the last beat."""
+    if gap <= TWAVE:
+        return EARLY
+    if gap < rr:
+        return DUE + (EARLY - DUE) * (rr - gap) / (rr - TWAVE)
+    return max(OVERDUE, DUE - (DUE - OVERDUE) * (gap / rr - 1.0) / 0.5)
