@@ -39,7 +39,9 @@ class Stream:
     segment: int  # input sample number of the segment's first sample
     expected: int  # input sample number that comes next
     clocks: list[tuple[int, int]] = field(default_factory=list)  # (sample, µs), oldest first
-    gaps: list[tuple[int, int]] = field(default_factory=list)  # the last gaps given up on: [first, after last)
+    gaps: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # the last gaps given up on: [first, after last)
     held: list[Chunk] = field(default_factory=list)  # early chunks, by first sample
 
     def time_us(self, sample: int) -> int:
@@ -66,14 +68,20 @@ def new_stream(chunk: Chunk) -> Stream:
     )
 
 
-def admit(stream: Stream, chunk: Chunk, index: int, counts: Counter[str]) -> tuple[list[Run], Rejected | None]:
+def admit(
+    stream: Stream, chunk: Chunk, index: int, counts: Counter[str]
+) -> tuple[list[Run], Rejected | None]:
     """The runs that this chunk releases, in order, or why it is refused."""
     if chunk.first_sample > stream.expected:
         stream.held = sorted([*stream.held, chunk], key=lambda held: held.first_sample)
         return _release(stream, counts), None
     skip = stream.expected - chunk.first_sample
-    if skip and any(chunk.first_sample < after and chunk.first_sample + len(chunk) > first for first, after in stream.gaps):
-        message = f"samples {chunk.first_sample} came after the gap there was given up; wanted {stream.expected}"
+    if skip and any(
+        chunk.first_sample < after and chunk.first_sample + len(chunk) > first for first, after in stream.gaps
+    ):
+        message = (
+            f"samples {chunk.first_sample} came after the gap there was given up; wanted {stream.expected}"
+        )
         return [], Rejected(index, "out_of_order", message)
     if skip >= len(chunk):
         counts["duplicates"] += 1

@@ -83,7 +83,9 @@ def save_artifact(folder: Path, manifest: Manifest, networks: dict[str, EncoderD
     manifest = msgspec.structs.replace(manifest, weights_sha256=hashlib.sha256(blob).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(blob)
-    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(_sealed(manifest)), indent=1) + b"\n")
+    (folder / MANIFEST).write_bytes(
+        msgspec.json.format(msgspec.json.encode(_sealed(manifest)), indent=1) + b"\n"
+    )
     return manifest
 
 
@@ -110,7 +112,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"{path}: schema is {plain.get('schema')!r:.40}, wanted {MANIFEST_SCHEMA}")
     seal = plain.pop("manifest_sha256", None)
     if seal != _checksum(plain):
-        raise ArtifactError(f"{path}: checksum is {_checksum(plain)[:12]}…, wanted {str(seal)[:12]}…; it was changed")
+        raise ArtifactError(
+            f"{path}: checksum is {_checksum(plain)[:12]}…, wanted {str(seal)[:12]}…; it was changed"
+        )
     try:
         return msgspec.convert(plain, Manifest)
     except (msgspec.ValidationError, ValueError) as exc:

@@ -209,7 +209,9 @@ def _signal(state: EpisodeState, slot: int, span: tuple[int, int], quality: Qual
         if not state.bad_open[slot]:
             return []
         state.bad_open[slot] = 0
-        return [Finding(Kind.SIGNAL_RESTORED, int(state.bad_first[slot]), int(state.bad_first[slot]), span[1], "")]
+        return [
+            Finding(Kind.SIGNAL_RESTORED, int(state.bad_first[slot]), int(state.bad_first[slot]), span[1], "")
+        ]
     if state.bad[slot] == 0:
         state.bad_first[slot] = span[0]
     state.bad[slot] += 1

@@ -92,7 +92,10 @@ class Model:
         # Two lead counts, three calibrations: a handful of numbers, worked out once.
         share = {"usual": 1 - FIXED_SHARE, "population": 1 - FIXED_SHARE, "fixed": FIXED_SHARE}
         self.thresholds = {
-            name: {leads: threshold_for(table, self.budget_per_hour * share[name]) for leads, table in c.rates.items()}
+            name: {
+                leads: threshold_for(table, self.budget_per_hour * share[name])
+                for leads, table in c.rates.items()
+            }
             for name, c in manifest.calibration.items()
         }
 
@@ -195,13 +198,19 @@ def fixed_terms(net: EncoderDecoder, fixed_mv: NDArray[np.float32], good: NDArra
     """Error of every fixed window, and how little it is made of beats; fixed_mv: (n, samples, leads)."""
     row, lead = np.nonzero(good)
     window = np.ascontiguousarray(fixed_mv.transpose(0, 2, 1)[row, lead])
-    out = run_tiled(net, Inputs(torch.from_numpy(window)))
-    error, worst = relative_error(window, out.mean)
+    out = run_tiled(net, Inputs(torch.from_numpy(halves(window))))
+    error, worst = relative_error(window, out.mean.reshape(window.shape))
+    latent = out.latent.reshape(len(window), 2 * out.latent.shape[1]) if len(window) else out.latent
     others = {}
     for column, name in enumerate(("peaks", "slow")):
         others[name] = np.full(good.shape, np.nan)
         others[name][row, lead] = disorder(window)[:, column]
-    return _terms(good, row, lead, error, worst, others, out.latent)
+    return _terms(good, row, lead, error, worst, others, latent)
+
+
+def halves(window_mv: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each window as two: with beats at any place in it, a shorter one is learned much sooner."""
+    return np.ascontiguousarray(window_mv).reshape(2 * len(window_mv), window_mv.shape[1] // 2)
 
 
 def threshold_for(table: RateTable, per_hour: float) -> float:
@@ -253,7 +262,9 @@ def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verd
     leads = parts[0][1].by_lead.shape[1]
     width = max(part.latent.shape[2] for _, part in parts)
     out = Verdicts(
-        *(np.full(n, np.nan) for _ in range(3)),
+        surprise=np.full(n, np.nan),
+        shape=np.full(n, np.nan),
+        rhythm=np.full(n, np.nan),
         by_lead=np.full((n, leads), np.nan),
         threshold=np.full(n, np.inf),
         worst=np.zeros((n, leads), np.int64),

@@ -67,7 +67,9 @@ class Report:
         if first >= end:
             return
         self.events.append(
-            self._event_of(stream, Kind.SIGNAL_LOST, first, first, end - 1, why="missing samples", phase=Phase.ONSET)
+            self._event_of(
+                stream, Kind.SIGNAL_LOST, first, first, end - 1, why="missing samples", phase=Phase.ONSET
+            )
         )
 
     def cut_at(self, end: int) -> None:
@@ -158,4 +160,3 @@ def to_input(stream: Stream, sample: int) -> int:
 def p_value(surprise: float) -> float:
     """The p-value of a surprise; NaN stays NaN."""
     return surprise if np.isnan(surprise) else max(10.0**-surprise, SMALLEST_P)
-

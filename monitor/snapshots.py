@@ -25,14 +25,14 @@ def pack(stream: Stream, arrays: Mapping[str, Mapping[str, NDArray[Any]]], model
         "schema": STATE_SCHEMA,
         "model_version": model_version,
         "stream": {**facts, "held": [_pack_chunk(chunk) for chunk in stream.held]},
-        "arrays": {part: {name: _pack_array(a) for name, a in fields.items()} for part, fields in arrays.items()},
+        "arrays": {
+            part: {name: _pack_array(a) for name, a in fields.items()} for part, fields in arrays.items()
+        },
     }
     return zstandard.compress(msgspec.msgpack.encode(record), 1)
 
 
-def unpack(
-    state: bytes, model_version: str, name: str
-) -> tuple[Stream, dict[str, dict[str, NDArray[Any]]]]:
+def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[str, dict[str, NDArray[Any]]]]:
     """The inverse; raises StateError if the bytes are broken, or of another schema, model or stream."""
     try:
         plain = zstandard.ZstdDecompressor().decompress(state, max_output_size=_MAX_BYTES)

@@ -59,7 +59,9 @@ class UsualState(SlotState):
 
     def room(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Beats of each slot that may be scored before its usual beat is renewed."""
-        room: NDArray[np.int64] = np.where(self.ready[slots], BLOCK - self.index[slots], LEARN - self.buffered[slots])
+        room: NDArray[np.int64] = np.where(
+            self.ready[slots], BLOCK - self.index[slots], LEARN - self.buffered[slots]
+        )
         return np.maximum(1, room)
 
 

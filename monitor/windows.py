@@ -28,14 +28,10 @@ class WindowSpec:
     step: int = 2  # 125 Hz: the band-pass ends at 40 Hz
     samples: int = 104  # 0.83 s: past the T wave at rest
     margin: int = 6  # ±24 ms in which a beat may be shifted to fit the usual one
-    patch: int = 8  # samples that the LSTM reads at a time
     fixed_samples: int = 512  # 4.1 s: three beats at 45/min
     fixed_hop: int = 250  # 1 s
-    fixed_patch: int = 16
 
     def __post_init__(self) -> None:
-        if self.samples % self.patch or self.fixed_samples % self.fixed_patch:
-            raise ValueError(f"need whole patches; got {self}")
         if self.fixed_span + INTERNAL_RATE_HZ > KEEP or self.span + self.left + 2.5 * INTERNAL_RATE_HZ > KEEP:
             raise ValueError(f"need windows that fit into {KEEP} internal samples; got {self}")
 
@@ -93,7 +89,12 @@ class Extended:
     first: NDArray[np.int64]
 
     def cut(
-        self, array: NDArray[Any], stream: NDArray[np.int64], start: NDArray[np.int64], length: int, step: int = 1
+        self,
+        array: NDArray[Any],
+        stream: NDArray[np.int64],
+        start: NDArray[np.int64],
+        length: int,
+        step: int = 1,
     ) -> NDArray[Any]:
         """Windows (n, length, leads) of `band` or `flags` from internal sample `start` of each stream."""
         row = self.offsets[stream] + start - self.first[stream]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction, patches
+from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction, check_widths, patches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,9 @@ class ContextualSettings:
     decoder: int = 48
     position: int = 8
 
+    def __post_init__(self) -> None:
+        check_widths(self.hidden, self.latent, self.decoder)
+
 
 class ContextualEncoderDecoder(EncoderDecoder):
     """Expects the next beat from the ones before."""
@@ -37,7 +40,8 @@ class ContextualEncoderDecoder(EncoderDecoder):
         super().__init__()
         self.settings = settings
         self.encoder = nn.LSTM(settings.features, settings.hidden, batch_first=True)
-        self.to_latent = nn.Linear(settings.hidden + 1, settings.latent)  # + the lead's log scale
+        self.to_latent = nn.Linear(settings.hidden, settings.latent)
+        self.lead_scale = nn.Parameter(torch.zeros(settings.latent))  # what the lead's log scale adds
         self.to_rhythm = nn.Linear(settings.latent, 2)
         self.position = nn.Parameter(0.1 * torch.randn(settings.steps, settings.position))
         self.to_state = nn.Linear(settings.latent, 2 * settings.decoder)
@@ -49,7 +53,7 @@ class ContextualEncoderDecoder(EncoderDecoder):
         if inputs.past is None or inputs.log_scale is None:
             raise ValueError("the contextual form needs past and log_scale")
         states, _ = self.encoder(inputs.past)
-        return torch.tanh(self.to_latent(torch.cat([states[:, -1], inputs.log_scale[:, None]], dim=1)))
+        return torch.tanh(self.to_latent(states[:, -1]) + inputs.log_scale[:, None] * self.lead_scale)
 
     def decode(self, latent: Tensor, inputs: Inputs) -> Reconstruction:
         """Expected beat and log spread, (batch, samples) each, and the next RR's distribution."""
@@ -59,7 +63,8 @@ class ContextualEncoderDecoder(EncoderDecoder):
         position = self.position[: shape.shape[1]].expand(len(latent), -1, -1)
         hidden, cell = self.to_state(latent).chunk(2, dim=1)
         states, _ = self.decoder(
-            torch.cat([shape, position], dim=2), (torch.tanh(hidden)[None].contiguous(), cell[None].contiguous())
+            torch.cat([shape, position], dim=2),
+            (torch.tanh(hidden)[None].contiguous(), cell[None].contiguous()),
         )
         correction, log_spread = self.to_patch(states).chunk(2, dim=2)
         samples = inputs.usual.shape[1]

@@ -64,3 +64,13 @@ def patches(signal: Tensor, patch: int) -> Tensor:
     """(batch, samples) → (batch, steps, patch); samples past the last whole patch are zero-padded."""
     missing = -signal.shape[1] % patch
     return torch.nn.functional.pad(signal, (0, missing)).unflatten(1, (-1, patch))
+
+
+def check_widths(*widths: int) -> None:
+    """Raise ValueError unless every layer's width is a multiple of 4.
+
+    A linear layer with an odd input and a narrow output rounds a row's result by the row's place in
+    the batch (measured with torch 2.13 on x86), and a verdict must not depend on its neighbours.
+    """
+    if any(width < 4 or width % 4 for width in widths):
+        raise ValueError(f"need widths that are multiples of 4; got {widths}")

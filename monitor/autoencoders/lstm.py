@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction, patches
+from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction, check_widths, patches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,9 @@ class LstmSettings:
     hidden: int = 64
     latent: int = 12
     position: int = 16  # width of the decoder's learned position input
+
+    def __post_init__(self) -> None:
+        check_widths(self.hidden, self.latent)
 
 
 class LstmEncoderDecoder(EncoderDecoder):

@@ -1,0 +1,35 @@
+"""`ecg-train calibrate`: fit the scores' distributions on held-out normals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def calibrate(
+    data: Annotated[Path, typer.Option(help="Folder with mitdb/ in it, or the database's own folder.")],
+    model: Annotated[Path, typer.Option(help="Model folder that `ecg-train fit` wrote.")],
+) -> None:
+    """Map scores to p-values and p-values to events an hour, on patients that the networks have not seen."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from monitor.artifact import read_manifest
+    from monitor.model import threshold_for
+    from training.build import all_normals, calibrate_model
+    from training.progress import bar
+    from training.records import normal_records
+
+    records = normal_records(data, read_manifest(model).data["records"])
+    with bar("reading", len(records)) as advance:
+        patients = all_normals(records, read_manifest(model).windows, lambda _: advance())
+    manifest = calibrate_model(model, patients)
+    table = Table(
+        "network", "leads", "p-value for 1 event/h", "for 10 events/h", title=f"{model}: {manifest.version}"
+    )
+    for name, terms in manifest.calibration.items():
+        for leads, rates in terms.rates.items():
+            table.add_row(name, leads, *(f"{10 ** -threshold_for(rates, rate):.2g}" for rate in (1.0, 10.0)))
+    Console().print(table)

@@ -1,0 +1,49 @@
+"""`ecg-train fit`: train a model's networks on normal beats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fit(
+    data: Annotated[Path, typer.Option(help="Folder with mitdb/ in it, or the database's own folder.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write; a killed run is continued.")],
+    form: Annotated[str, typer.Option(help="contextual, or plain.")] = "contextual",
+    name: Annotated[str, typer.Option(help="The model's name in events and metrics.")] = "",
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the patients for cross-fitting.")] = 4,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs of each network.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    record: Annotated[
+        list[str] | None, typer.Option(help="Training record; repeat. Default: DS1 but 201, 208.")
+    ] = None,
+) -> None:
+    """Train the LSTM encoder-decoders on the normal beats of the training patients.
+
+    Early stopping looks at held-out normal patients; no anomaly label is read.
+    """
+    from rich.console import Console
+
+    from monitor.artifact import Manifest
+    from monitor.windows import WindowSpec
+    from training.build import all_normals, data_facts, fit_model
+    from training.progress import bar, epoch_bar
+    from training.recipe import recipes
+    from training.records import TRAINING, normal_records
+
+    spec = WindowSpec()
+    parts = recipes(form, spec, seed, epochs)
+    records = normal_records(data, record or TRAINING)
+    with bar("reading", len(records)) as advance:
+        patients = all_normals(records, spec, lambda _: advance())
+    manifest = Manifest(
+        name=name or f"mitdb-{form}",
+        windows=spec,
+        data=data_facts(records, "MIT-BIH Arrhythmia Database 1.0.0"),
+    )
+    total = sum(recipe.settings.epochs * (folds + 1) for recipe in parts.values())
+    with epoch_bar(total) as on_epoch:
+        manifest = fit_model(out, manifest, parts, patients, folds, on_epoch)
+    Console().print(f"trained {manifest.name} on {len(records)} patients → {out}; next: ecg-train calibrate")

@@ -1,0 +1,105 @@
+"""Which networks a model has, how each is trained, and the training of all of them with cross-fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median_high
+from typing import Any
+
+import torch
+
+from monitor.artifact import NetworkSpec
+from monitor.autoencoders.contextual import ContextualSettings
+from monitor.autoencoders.interface import EncoderDecoder
+from monitor.autoencoders.lstm import LstmSettings
+from monitor.autoencoders.registry import build
+from monitor.windows import WindowSpec
+from training.datasets import PatientNormals, folds
+from training.fit import EpochRecord, FitResult, FitSettings, fit
+from training.objectives import OBJECTIVES
+
+CHECKPOINTS = "training"  # sub-folder of the model's; not needed to run it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One network of a model: its form and sizes, and how it is trained."""
+
+    network: NetworkSpec
+    settings: FitSettings
+
+
+def recipes(form: str, spec: WindowSpec, seed: int = 0, epochs: int | None = None) -> dict[str, Recipe]:
+    """The networks of a model of this form; raises ValueError for an unknown one."""
+    if form not in ("contextual", "plain"):
+        raise ValueError(f"form is {form!r}, wanted 'contextual' or 'plain'")
+
+    def recipe(form: str, sizes: Any, count: int, **more: Any) -> Recipe:
+        return Recipe(
+            network=NetworkSpec(form, asdict(sizes)),
+            settings=FitSettings(epochs=epochs or count, seed=seed, **more),
+        )
+
+    parts = {
+        "population": recipe("lstm", LstmSettings(patch=8, steps=spec.samples // 8), 8),
+        # Beats lie anywhere in it: it needs more passes, each over a part of the many windows.
+        "fixed": recipe(
+            "lstm",
+            LstmSettings(patch=8, steps=spec.fixed_samples // 16, latent=32),
+            14,
+            examples_per_epoch=30_000,
+        ),
+    }
+    if form == "contextual":
+        parts["usual"] = recipe("contextual", ContextualSettings(steps=spec.samples // 8), 10)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network trained on all patients, and one a fold that has not seen the fold's patients."""
+
+    final: EncoderDecoder
+    by_fold: list[EncoderDecoder]
+    history: dict[str, list[EpochRecord]]  # by "fold 0", ..., "all"
+
+
+def fit_all(
+    name: str,
+    recipe: Recipe,
+    patients: list[PatientNormals],
+    fold_count: int,
+    folder: Path,
+    on_epoch: Callable[[str, EpochRecord], None],
+) -> Trained:
+    """Cross-fit a network by patient, then train it on all for the folds' median best epoch."""
+    objective = OBJECTIVES[name]
+    examples = {patient.name: patient for patient in patients}
+    held = folds(list(examples), fold_count)
+    nets, history, best = [], {}, []
+
+    def run(label: str, train: list[str], out: list[str], stop_after: int | None = None) -> FitResult:
+        # The same start for every fold and for every run.
+        torch.manual_seed(recipe.settings.seed)
+        net = build(recipe.network.form, recipe.network.settings)
+        nets.append(net)
+        result = fit(
+            net,
+            objective,
+            objective.examples([examples[patient] for patient in train]),
+            objective.examples([examples[patient] for patient in out]) if out else None,
+            recipe.settings,
+            folder / CHECKPOINTS / f"{name}-{label.replace(' ', '-')}.safetensors",
+            lambda record: on_epoch(f"{name}, {label}", record),
+            stop_after,
+        )
+        history[label] = result.history
+        return result
+
+    for k, out in enumerate(held):
+        train = [patient for patient in examples if patient not in out]
+        best.append(run(f"fold {k}", train, out).best_epoch)
+    run("all", list(examples), [], median_high(best))
+    return Trained(nets[-1], nets[:-1], history)
