@@ -1,0 +1,73 @@
+"""`ecg-train evaluate`: measure a model by a protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from training.protocol import Table
+
+_Protocol = Annotated[str, typer.Option(help="inter-patient or qrs.")]
+_Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
+_Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")]
+_Records = Annotated[
+    list[str] | None, typer.Option("--records", help="Only this record (repeat, or with commas).")
+]
+
+
+def evaluate(
+    *,
+    data: _Data,
+    protocol: _Protocol = "inter-patient",
+    model: _Model = None,
+    json_path: _Json = None,
+    records: _Records = None,
+) -> None:
+    """Measure a model, or the QRS detector, on annotated recordings."""
+    from monitor.model import load_model
+    from training.protocol import Request
+    from training.protocols import evaluate as run
+    from training.protocols import find
+
+    try:
+        chosen = find(protocol)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--protocol") from exc
+    names = [name for part in records or () for name in part.split(",") if name]
+    loaded = load_model(model) if chosen.needs_model else None
+    result, report = run(chosen, Request(data=data, model=loaded, records=names, bar=_bar))
+    for table in result.tables:
+        _print(table)
+    print(f"{chosen.name}: {chosen.summary}; this run took {report['elapsed_s']:.0f} s")
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _bar(what: str, total: float) -> Iterator[Callable[[float], object]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda amount: bars.advance(task, amount)
+
+
+def _print(table: Table) -> None:
+    from rich import table as rich_table
+    from rich.console import Console
+
+    if not table.rows:
+        return
+    drawn = rich_table.Table(*table.columns, title=table.title)
+    for row in table.rows:
+        drawn.add_row(*row)
+    Console().print(drawn)

@@ -1,0 +1,87 @@
+"""What an evaluation protocol takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monitor.figures import Figure
+from monitor.model import Model
+from training.measures import PatientScores
+
+Advance = Callable[[float], object]
+Bar = Callable[[str, float], AbstractContextManager[Advance]]  # of what, and how much in all
+
+
+def no_bar(what: str, total: float) -> AbstractContextManager[Advance]:
+    """A progress bar that nobody sees."""
+    del what, total
+    return nullcontext(lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be evaluated, and on what."""
+
+    data: Path  # holds mitdb/ and, for some protocols, nstdb/
+    model: Model | None = None  # None where the protocol needs none
+    records: Sequence[str] = ()  # only these; empty = the protocol's own
+    bar: Bar = no_bar
+
+    def required_model(self) -> Model:
+        """The model; raises ValueError if the caller gave none."""
+        if self.model is None:
+            raise ValueError("this protocol needs a model")
+        return self.model
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows to print, ready as text; the first column is a name."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a protocol found."""
+
+    figures: list[Figure]
+    tables: list[Table]
+    details: dict[str, Any] = field(
+        default_factory=dict
+    )  # JSON-ready: a row a record, the operating point, ...
+    patients: list[PatientScores] = field(default_factory=list)  # what a report draws its curves from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """A published or agreed way to measure."""
+
+    name: str
+    summary: str
+    run: Callable[[Request], Result]
+    needs_model: bool = True
+
+
+def shown(figure: Figure) -> str:
+    """A figure's value with its interval, as text; – where there was nothing to measure."""
+    if figure.value is None:
+        return "–"
+    text = f"{figure.value:.4g}" if abs(figure.value) >= 10 else f"{figure.value:.3f}"
+    if figure.low is not None and figure.high is not None:
+        text += f" ({figure.low:.3g}–{figure.high:.3g})"
+    return text
+
+
+def target_shown(figure: Figure) -> str:
+    """A figure's target and whether it is met, as text."""
+    if figure.target is None:
+        return ""
+    sign = "≥" if figure.better == "higher" else "≤"
+    return f"{sign} {figure.target:g} {'✓' if figure.met else '✗'}"
