@@ -18,6 +18,8 @@ MM_PER_S, MM_PER_MV = 25.0, 10.0
 _INCH = 25.4  # mm
 _MARGIN_MM = (13.0, 11.0, 5.0, 11.0)  # left, bottom, right, top of every strip, for its texts
 _HEAD_MM = 12.0  # for the picture's own title
+_PAGE_MM = 280.0  # three strips of 3 s side by side
+_EMPTY_MM = 120.0  # of a picture that shows nothing but its title
 _HEIGHT_MV = (2.0, 7.0)  # least and most that a strip shows
 _PAPER, _FINE, _COARSE = "#fffaf7", "#f7ddd6", "#ecb3a6"
 _INK, _EXPECTED, _ERROR, _AROUND = "#1a1a1a", "#1f66ad", "#d8402a", "#8d8d8d"
@@ -47,14 +49,12 @@ class Strip:
             raise ValueError(f"need arrays of one length of at least 1; got lengths {sorted(lengths)}")
 
 
-def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, columns: int = 3, dpi: int = 130) -> None:
+def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, dpi: int = 130) -> None:
     """Write the strips as one PNG, left to right and top to bottom, all at the same scale."""
-    columns = max(1, min(columns, len(strips)))
-    rows = [strips[at : at + columns] for at in range(0, len(strips), columns)]
     left, bottom, right, top = _MARGIN_MM
-    widths = [max((_width_mm(row[i]) for row in rows if i < len(row)), default=0.0) for i in range(columns)]
+    rows = _rows(strips)
     heights = [max(_range_mv(strip)[1] - _range_mv(strip)[0] for strip in row) * MM_PER_MV for row in rows]
-    width = sum(widths) + columns * (left + right) if strips else 120.0
+    width = max((sum(_outer_mm(strip) for strip in row) for row in rows), default=_EMPTY_MM)
     height = sum(heights) + len(rows) * (bottom + top) + _HEAD_MM
     figure = Figure(figsize=(width / _INCH, height / _INCH), dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
@@ -62,18 +62,29 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, columns: int
     ceiling = height - _HEAD_MM
     legend: dict[str, Any] = {}
     for row, row_height in zip(rows, heights, strict=True):
-        for column, strip in enumerate(row):
-            x = sum(widths[:column]) + column * (left + right) + left
-            y = ceiling - top - row_height
+        x, y = left, ceiling - top - row_height
+        for strip in row:
             box = (x / width, y / height, _width_mm(strip) / width, row_height / height)
             axes = figure.add_axes(box)
             draw_strip(axes, strip, height_mv=row_height / MM_PER_MV)
             legend |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+            x += _outer_mm(strip)
         ceiling -= row_height + bottom + top
     # One for all: a legend in every strip would cover the signal.
     place = {"loc": "upper right", "bbox_to_anchor": (1 - right / width, 1 - 2 / height), "ncols": 4}
     figure.legend(legend.values(), legend.keys(), fontsize=7, frameon=False, **place)
     canvas.print_png(str(path))
+
+
+def _rows(strips: Sequence[Strip]) -> list[list[Strip]]:
+    """As many strips in a row as the page is wide."""
+    rows: list[list[Strip]] = []
+    for strip in strips:
+        if rows and sum(_outer_mm(each) for each in [*rows[-1], strip]) <= _PAGE_MM:
+            rows[-1].append(strip)
+        else:
+            rows.append([strip])
+    return rows
 
 
 def draw_strip(axes: Any, strip: Strip, *, height_mv: float | None = None) -> None:
@@ -142,6 +153,10 @@ def _width_mm(strip: Strip) -> float:
     """Width on paper, in whole coarse squares."""
     first_s, last_s = _span_s(strip)
     return 5 * math.ceil((last_s - first_s) * MM_PER_S / 5 - 1e-9) or 5.0
+
+
+def _outer_mm(strip: Strip) -> float:
+    return _MARGIN_MM[0] + _width_mm(strip) + _MARGIN_MM[2]
 
 
 def _range_mv(strip: Strip) -> tuple[float, float]:

@@ -19,7 +19,8 @@ from monitor.scan_view import clock, probability
 
 MAX_STRIPS = 12
 BEFORE_S, AFTER_S = 1.4, 1.6  # of a strip around the R peak: the beats on both sides are seen
-CONTEXT_S = 60.0  # of signal given to the model before the beat, so that it knows the usual one
+LONGEST_S = 6.0  # of a pause or other interval, shown from its beginning
+CONTEXT_S = 120.0  # of signal given to the model before the beat, so that it knows the usual one
 _AFTER_CONTEXT_S = 3.0
 _MODELLED = frozenset({Kind.BEAT_MORPHOLOGY, Kind.BEAT_EARLY, Kind.BEAT_LATE, Kind.RUN})
 
@@ -48,7 +49,7 @@ class Explained(Protocol):
         """The lead drawn."""
 
 
-Explain = Callable[[Sequence[Chunk], Event], Explained]
+Explain = Callable[[Sequence[Chunk], Event], Explained | None]  # None: the beat is not found again
 
 
 def draw_findings(
@@ -81,8 +82,7 @@ def strip_of(recording: Recording, event: Event, beats: NDArray[np.int64], expla
     r_peak_s = event.r_peak_sample / rate_hz
     explained = explain(context_of(recording, event), event) if event.kind in _MODELLED else None
     lead = explained.lead if explained is not None else next(iter(event.leads), recording.leads[0].name)
-    first = max(0, event.r_peak_sample - round(BEFORE_S * rate_hz))
-    last = min(len(recording), event.r_peak_sample + round(AFTER_S * rate_hz))
+    first, last = _shown(recording, event)
     column = [each.name for each in recording.leads].index(lead)
     time_s = np.arange(first, last) / rate_hz
     ecg_mv = recording.piece_mv(first, last)[:, column]
@@ -106,6 +106,17 @@ def strip_of(recording: Recording, event: Event, beats: NDArray[np.int64], expla
         why=event.why,
         lead=lead,
     )
+
+
+def _shown(recording: Recording, event: Event) -> tuple[int, int]:
+    """First and last sample (excluded) of a strip: the beats around the R peak, or the interval judged."""
+    rate_hz = recording.rate_hz
+    first = event.r_peak_sample - round(BEFORE_S * rate_hz)
+    last = event.r_peak_sample + round(AFTER_S * rate_hz)
+    if event.kind not in _MODELLED:
+        first = min(first, event.first_sample)
+        last = min(max(last, event.last_sample), first + round(LONGEST_S * rate_hz))
+    return max(0, first), min(len(recording), last)
 
 
 def context_of(recording: Recording, event: Event) -> list[Chunk]:

@@ -103,6 +103,20 @@ def test_other_findings_are_drawn_as_measured() -> None:
     assert strip.why == "flat line"
 
 
+def test_a_long_interval_is_shown_from_its_beginning() -> None:
+    """A pause of 3 s is seen whole, a minute of noise is not."""
+    for last, shown_s in ((1500, 1500 / RATE_HZ - 1.6), (10_000, 6.0)):
+        event = fake_event(750, kind=Kind.RHYTHM_PAUSE, first_sample=700, last_sample=last)
+        strip = strip_of(fake_recording(60.0), event, np.array(BEATS), fake_explain)
+        assert strip.time_s[-1] - strip.time_s[0] == pytest.approx(shown_s, abs=0.01)
+
+
+def test_a_beat_that_is_not_found_again_is_drawn_as_measured() -> None:
+    """The model is shown less signal than the stream had, so it may miss the beat."""
+    strip = strip_of(fake_recording(), fake_event(), np.array(BEATS), lambda chunks, event: None)
+    assert strip.expected_mv is None
+
+
 def test_findings_at_the_edge_fit(tmp_path: Path) -> None:
     """The first and the last beat have less signal around them."""
     events = [fake_event(250), fake_event(1500, kind=Kind.BEAT_EARLY)]
