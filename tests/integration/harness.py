@@ -208,6 +208,27 @@ def worker(bench: Bench, instance: str | None = None, delay_s: float = 0.0) -> I
         running.end(signal.SIGKILL)
 
 
+def complaint(kafka: dict[str, Any], call: str = "partition_counts(settings)") -> str:
+    """What is said where a broker can't be talked to.
+
+    In a process of its own: clients of kafka-python 3.0.12 that fail to connect leave a thread and
+    sockets behind.
+    """
+    code = f"""
+import json, sys
+from monitor.config import KafkaSettings
+from monitor.errors import BrokerError
+from monitor.topics import create_topics, partition_counts
+settings = KafkaSettings(**json.loads(sys.argv[1]))
+try:
+    {call}
+except BrokerError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", code, json.dumps(kafka)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
     """Wait for a condition; AssertionError naming it if it never comes."""
     deadline = time.monotonic() + timeout_s
