@@ -164,13 +164,22 @@ def _is_class(figure: Figure, group: str) -> bool:
 
 
 def _operating_table(figures: Sequence[Figure]) -> Table:
-    ranked = ("auroc", "average_precision")
-    rows = [
-        (f.name.replace("_", " "), f.group, shown(f), target_shown(f))
-        for f in figures
-        if f.name not in ranked
-    ]
-    return Table("At the operating point", ("measure", "group", "value", "target"), rows)
+    """A row a measure and class, a column a form."""
+    forms = {
+        "": "annotated",
+        WITHOUT: f"−{ODD_ONE}",
+        DETECTED: "own detections",
+        DETECTED + WITHOUT: f"−{ODD_ONE}",
+    }
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for each in figures:
+        if each.name not in ("auroc", "average_precision"):
+            group, slash, suffix = each.group.partition("/")
+            cells.setdefault((each.name.replace("_", " "), group), {})[slash + suffix] = shown(each)
+    used = [form for form in forms if any(form in row for row in cells.values())]
+    rows = [(name, group, *(row.get(form, "") for form in used)) for (name, group), row in cells.items()]
+    columns = ("measure", "group", *(forms[form] for form in used))
+    return Table("Over records, and at the operating point", columns, rows)
 
 
 def _record_row(annotated: PatientScores, found: DetectedRecord) -> dict[str, Any]:

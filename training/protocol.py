@@ -73,10 +73,16 @@ def shown(figure: Figure) -> str:
     """A figure's value with its interval, as text; – where there was nothing to measure."""
     if figure.value is None:
         return "–"
-    text = f"{figure.value:.4g}" if abs(figure.value) >= 10 else f"{figure.value:.3f}"
+    text = _number(figure.value)
     if figure.low is not None and figure.high is not None:
-        text += f" ({figure.low:.3g}–{figure.high:.3g})"
+        text += f" ({_number(figure.low)}–{_number(figure.high)})"
     return text
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def target_shown(figure: Figure) -> str:
