@@ -15,7 +15,7 @@ from monitor.qrs_state import BANDS, HALF_TAPS, INTERNAL_RATE_HZ, PENDING, QrsRo
 
 __all__ = ["INTERNAL_RATE_HZ", "MAX_DELAY_S", "MAX_LATE_S", "Detections", "QrsState", "detect_beats"]
 
-MAX_DELAY_S = 84 / INTERNAL_RATE_HZ  # from the R peak to an ordinary decision
+MAX_DELAY_S = 0.42  # from the R peak to the decision about a beat that is not late
 MAX_LATE_S = 2.4  # from the R peak to a decision by search-back
 
 # QRS energy is largest around 10 Hz (Thakor, Webster & Tompkins 1984): wide ventricular beats below it,
@@ -31,7 +31,7 @@ class Detections:
     stream: NDArray[np.int64]  # index into the `slots` given
     r_sample: NDArray[np.int64]  # R peak, internal samples since the slot was fresh
     decided_at: NDArray[np.int64]  # internal sample whose arrival made the decision
-    late: NDArray[np.bool_]  # found by search-back, more than 0.45 s after the R peak
+    late: NDArray[np.bool_]  # found by search-back, more than MAX_DELAY_S after the R peak
 
 
 def detect_beats(

@@ -41,7 +41,7 @@ BACKGROUND = 1 / 500  # a sample's weight in the background: 2 s
 USUAL_STEP = 0.02  # a beat moves the usual level by 2 %: a minute's artefacts don't teach it
 STARVED = 500  # 2 s without a beat: are the levels too high?
 
-LATE = 112  # 0.45 s; ordinary decisions come NEAR + HALF + FIDUCIAL = 84 samples after R at most
+LATE = 105  # 0.42 s; ordinary decisions come NEAR + HALF + FIDUCIAL = 84 samples after R at most
 
 
 @compiled

@@ -50,8 +50,8 @@ def r_peak(raw_mv: NDArray[np.float64], peak: int, earliest: int, usual_polarity
             up, up_at = value, at
         if -value > down:
             down, down_at = -value, at
-    # The usual deflection wins unless the other is half as large again: no flipping between beats.
-    lean = 0.2 * usual_polarity
+    # The usual deflection wins unless the other is a fifth larger: less flipping between beats.
+    lean = 0.1 * usual_polarity
     return (up_at if up * (1 + lean) >= down * (1 - lean) else down_at), (1.0 if up > down else -1.0)
 
 

@@ -144,7 +144,7 @@ def test_decisions_come_in_time() -> None:
     assert MAX_DELAY_S <= 0.42
     assert delay_s[~beats.late].max() <= MAX_DELAY_S
     assert delay_s.max() <= MAX_LATE_S
-    assert beats.late.tolist() == (delay_s > 0.45).tolist()
+    assert beats.late.tolist() == (delay_s > MAX_DELAY_S).tolist()
     assert not beats.late[beats.decided_at > 3 * INTERNAL_RATE_HZ].any()
 
 
