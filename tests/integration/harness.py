@@ -25,6 +25,7 @@ from monitor.messages import Lead, decode_chunk, encode_chunk
 from monitor.topics import create_topics, partition_counts
 from tests.stub_detector import StubDetector
 
+STUB_WORKER = ("-m", "tests.integration.stub_worker")
 RATE_HZ = 250.0
 CHUNK = 250  # samples, 1 s
 START_US = 1_700_000_000_000_000
@@ -173,14 +174,22 @@ def ecg(streams: int, first: int, last: int) -> list[tuple[str, bytes | None]]:
 
 
 class WorkerProcess:
-    """A worker with the stub detector; its log is in a file beside its settings."""
+    """A worker, with the stub detector if not told otherwise; its log is in a file beside its settings."""
 
-    def __init__(self, bench: Bench, instance: str | None = None, delay_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        instance: str | None = None,
+        delay_s: float = 0.0,
+        command: tuple[str, ...] = STUB_WORKER,
+    ) -> None:
         config = bench.write_toml(instance)
         self.log = config.with_suffix(f".{uuid.uuid4().hex[:6]}.log")
-        command = [sys.executable, "-m", "tests.integration.stub_worker", str(config), str(delay_s)]
+        delay = [str(delay_s)] if command == STUB_WORKER else []
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out)
+            self.process = subprocess.Popen(
+                [sys.executable, *command, str(config), *delay], stdout=out, stderr=out
+            )
 
     def says(self, words: str, timeout_s: float = 30.0) -> None:
         """Wait for words in the log."""
@@ -199,9 +208,14 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker(bench: Bench, instance: str | None = None, delay_s: float = 0.0) -> Iterator[WorkerProcess]:
+def worker(
+    bench: Bench,
+    instance: str | None = None,
+    delay_s: float = 0.0,
+    command: tuple[str, ...] = STUB_WORKER,
+) -> Iterator[WorkerProcess]:
     """A worker process that is gone at the end."""
-    running = WorkerProcess(bench, instance, delay_s)
+    running = WorkerProcess(bench, instance, delay_s, command)
     try:
         yield running
     finally:
