@@ -100,7 +100,7 @@ def _collector() -> tuple[list[BeatBatch], Callable[[NDArray[np.int64], BeatBatc
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
         parts.append(beats)
-        return np.zeros(len(rows), np.bool_)
+        return np.ones(len(rows), np.bool_)
 
     return parts, judge
 

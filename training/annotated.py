@@ -67,12 +67,11 @@ def _judge(model: Model, windows: Windows, judged: list[_Judged]) -> Judge:
 
     def judge(rows: NDArray[np.int64], batch: BeatBatch) -> NDArray[np.bool_]:
         verdicts = model.judge_beats(batch)
-        anomalous = verdicts.anomalous
         scores = np.nan_to_num(verdicts.surprise, nan=MISSED)
-        for row, score, flagged in zip(rows, scores, anomalous, strict=True):
+        for row, score, flagged in zip(rows, scores, verdicts.anomalous, strict=True):
             owner = judged[windows.beats.stream[row]]
             owner.score[beat[row]], owner.flagged[beat[row]] = score, flagged
-        return anomalous
+        return verdicts.usual
 
     return judge
 
