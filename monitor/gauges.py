@@ -14,6 +14,7 @@ from monitor.metrics import Metrics
 from monitor.progress import PartitionProgress
 
 UPDATE_S = 1.0
+GONE_AFTER_S = 3600.0  # a stream silent for longer was taken off rather than has failed
 
 
 class Gauges:
@@ -51,6 +52,7 @@ class Gauges:
         if now_s < self._next_s:
             return
         self._next_s = now_s + UPDATE_S
+        self._seen_s = {name: at for name, at in self._seen_s.items() if now_s - at <= GONE_AFTER_S}
         silent = sum(now_s - seen_s > self._silent_after_s for seen_s in self._seen_s.values())
         self._metrics.streams_silent.set(silent)
         self._metrics.streams_active.set(len(self._seen_s) - silent)

@@ -150,6 +150,7 @@ class Worker:
             interval_s = self._settings.delivery.snapshot_interval_s
             self._owned[place] = PartitionProgress(place, start, interval_s)
             self._consumer.seek(place, start.replay)
+            self._gauges.saw(start.snapshots)  # so that one that stays silent from now on is counted
             logger.info(
                 "%s[%d] from %d, output from %d, %d streams",
                 *(*place, start.replay, start.committed, len(start.snapshots)),

@@ -67,6 +67,14 @@ def test_streams_fall_silent_and_come_back(gauges: Gauges, clock: Clock, metrics
     assert {"streams_silent 1.0", "streams_active 1.0", "streams_learning 1.0"} <= set(_lines(metrics))
 
 
+def test_a_stream_long_silent_is_no_longer_counted(gauges: Gauges, clock: Clock, metrics: Metrics) -> None:
+    """A patient who went home does not stay a fault for ever."""
+    gauges.saw(["s"])
+    clock.now_s += 3601
+    gauges.update({})
+    assert {"streams_silent 0.0", "streams_active 0.0"} <= set(_lines(metrics))
+
+
 def test_lag_is_counted_and_timed(gauges: Gauges, metrics: Metrics) -> None:
     """By the end of the partition, and by the age of the last record processed."""
     gauges.reached(place(), round(1000 * (time.time() - 30)))
