@@ -12,6 +12,7 @@ import typer
 from monitor.commands import check, run, topics
 from monitor.config import Settings, load_settings
 from monitor.errors import ArtifactError, BrokerError
+from monitor.worker import Worker
 from tests.stub_detector import StubDetector
 
 
@@ -112,7 +113,11 @@ def test_the_detector_gets_model_and_budget(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_serving_is_a_worker_with_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a free port where 0 was asked for."""
-    ran: list[Any] = []
-    monkeypatch.setattr("monitor.worker.Worker.run", lambda worker: ran.append(worker))
+    ran: list[Worker] = []
+
+    def note(worker: Worker) -> None:
+        ran.append(worker)
+
+    monkeypatch.setattr("monitor.worker.Worker.run", note)
     run.serve(load_settings(None, {"metrics.port": 0}), StubDetector())
     assert len(ran) == 1
