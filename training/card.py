@@ -9,7 +9,7 @@ from monitor.artifact import Manifest
 from monitor.figures import Figure
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.model import FIXED_SHARE, threshold_for
-from training.protocol import shown, target_shown
+from training.tables import by_form
 
 NOTICE = "Research use, not a medical device."
 SHOWN = (
@@ -114,16 +114,13 @@ def _operating_point(manifest: Manifest) -> str:
 
 
 def _measures(figures: Sequence[Figure]) -> str:
-    rows = [
-        f"| {each.name.replace('_', ' ')} | {each.group} | {shown(each)} | {target_shown(each)} |"
-        for each in figures
-        if each.name in SHOWN
-    ]
-    if not rows:
+    table = by_form("", [each for each in figures if each.name in SHOWN])
+    if not table.rows:
         return "Not measured yet: `ecg-train evaluate` does it."
     notes = (
         "On DS2 of MIT-BIH, whose patients the model has not seen; in brackets the middle 95 % when patients "
-        "are drawn anew. `detected`: our own beat detections, missed beats ranked last, false ones counted "
-        "as negatives; `without-232`: without the record in which the abnormal beats are the regular rhythm."
+        "are drawn anew. Detected: our own beat detections, missed beats ranked last, false ones counted as "
+        "negatives; − 232: without the record in which the abnormal beats are the regular rhythm."
     )
-    return notes + "\n\n| measure | group | value | target |\n|---|---|---|---|\n" + "\n".join(rows)
+    lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
+    return notes + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -11,6 +11,7 @@ from typing import Any
 from monitor.figures import Figure
 from monitor.model import Model
 from training.measures import PatientScores
+from training.tables import Table
 
 Advance = Callable[[float], object]
 Bar = Callable[[str, float], AbstractContextManager[Advance]]  # of what, and how much in all
@@ -38,15 +39,6 @@ class Request:
         return self.model
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows to print, ready as text; the first column is a name."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a protocol found."""
@@ -67,27 +59,3 @@ class Protocol:
     summary: str
     run: Callable[[Request], Result]
     needs_model: bool = True
-
-
-def shown(figure: Figure) -> str:
-    """A figure's value with its interval, as text; – where there was nothing to measure."""
-    if figure.value is None:
-        return "–"
-    text = _number(figure.value)
-    if figure.low is not None and figure.high is not None:
-        text += f" ({_number(figure.low)}–{_number(figure.high)})"
-    return text
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
-
-
-def target_shown(figure: Figure) -> str:
-    """A figure's target and whether it is met, as text."""
-    if figure.target is None:
-        return ""
-    sign = "≥" if figure.better == "higher" else "≤"
-    return f"{sign} {figure.target:g} {'✓' if figure.met else '✗'}"

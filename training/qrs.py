@@ -15,9 +15,10 @@ from monitor.filters import FLAT, INTERNAL_RATE_HZ, MISSING, FilterState, to_int
 from training.errors import DataError
 from training.matching import LEARNING_S, match_beats, positive_predictivity, sensitivity, tolerance_samples
 from training.measures import BOOTSTRAPS, draws, interval, measured
-from training.protocol import Advance, Protocol, Request, Result, Table, target_shown
+from training.protocol import Advance, Protocol, Request, Result
 from training.records import AnnotatedRecord, database, read_record, record_names
 from training.side_by_side import sample_batches, seconds
+from training.tables import Table, target_shown
 
 TARGET = 0.996
 NOISE = ("bw", "em", "ma")  # noise alone, without beats
