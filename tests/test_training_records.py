@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from monitor.readers.wfdb_records import wfdb_library
 from monitor.synthetic import synthetic_ecg
+from tests.databases import write_record
 from tests.models import recording_of
 from training import records
 from training.errors import DataError
@@ -82,9 +81,9 @@ def test_detections_get_their_beats_labels() -> None:
     assert found.missed.tolist() == [2]
 
 
-def test_record_without_annotations_is_refused(tmp_path: Path, write_record: Callable[[str], Path]) -> None:
+def test_record_without_annotations_is_refused(tmp_path: Path) -> None:
     """The error says which file is missing."""
-    path = write_record("made")
+    path = write_record(tmp_path / "mitdb", "made")
     path.with_suffix(".atr").unlink()
     with pytest.raises(DataError, match=r"made\.atr: no such annotations"):
         read_record(path)
@@ -93,39 +92,17 @@ def test_record_without_annotations_is_refused(tmp_path: Path, write_record: Cal
         read_record(path)
 
 
-@pytest.fixture
-def write_record(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a WFDB record of ten seconds in a folder called mitdb."""
-
-    def write(name: str) -> Path:
-        folder = tmp_path / "mitdb"
-        folder.mkdir(exist_ok=True)
-        ecg = synthetic_ecg(10, rate_hz=RATE)
-        symbols = ["V", *["N"] * (len(ecg.r_peak) - 1)]
-        ecg_mv = ecg.ecg_mv.astype(float)
-        with wfdb_library() as wfdb:
-            wfdb.wrsamp(
-                name, RATE, ["mV", "mV"], ["MLII", "V1"], ecg_mv, fmt=["16", "16"], write_dir=str(folder)
-            )
-            wfdb.wrann(name, "atr", ecg.r_peak, symbols, write_dir=str(folder), fs=RATE)
-        with (folder / "RECORDS").open("a", encoding="utf-8") as file:
-            file.write(f"{name}\n")
-        return folder / name
-
-    return write
-
-
-def test_normal_records_hold_no_other_beats(tmp_path: Path, write_record: Callable[[str], Path]) -> None:
+def test_normal_records_hold_no_other_beats(tmp_path: Path) -> None:
     """What goes into training has the normal beats' places, and no label."""
-    beats = read_record(write_record("made"))
+    beats = read_record(write_record(tmp_path / "mitdb", "made"))
     (record,) = records.normal_records(tmp_path, ["made"])
     assert record.normal_r.tolist() == beats.beats[1:].tolist()
     assert record.ecg_mv.shape == (10 * RATE, 2)
 
 
-def test_database_is_found_by_its_name(tmp_path: Path, write_record: Callable[[str], Path]) -> None:
+def test_database_is_found_by_its_name(tmp_path: Path) -> None:
     """DATA/mitdb, or the folder mitdb itself; what is not there is said."""
-    folder = write_record("made").parent
+    folder = write_record(tmp_path / "mitdb", "made").parent
     assert records.database(tmp_path, "mitdb") == records.database(folder, "mitdb") == folder
     assert records.record_names(folder) == ["made"]
     with pytest.raises(DataError, match="no record 999"):
