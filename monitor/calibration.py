@@ -38,7 +38,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 def fit_calibration(normal: NDArray[np.float64]) -> Calibration:
     """The distribution of a statistic over normal windows, (n,); raises ValueError for too few or NaN."""
     if len(normal) < MIN_NORMALS or not np.isfinite(normal).all():
-        raise ValueError(f"need {MIN_NORMALS} finite statistics; got {np.isfinite(normal).sum()} of {len(normal)}")
+        raise ValueError(
+            f"need {MIN_NORMALS} finite statistics; got {np.isfinite(normal).sum()} of {len(normal)}"
+        )
     knots = np.quantile(normal, np.linspace(0, 1 - TAIL_SHARE, KNOTS))
     excess = normal[normal > knots[-1]] - knots[-1]
     if not len(excess):

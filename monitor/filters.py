@@ -115,7 +115,9 @@ def to_internal(
     banks = [interpolator(float(rate)) for rate in rates_hz]
     counts = np.zeros(len(slots) + 1, np.int64)
     for i, (bank, num, den) in enumerate(banks):
-        counts[i + 1] = _outputs(state.n_in[slots[i]] + offsets[i + 1] - offsets[i], bank.shape[1] // 2, num, den)
+        counts[i + 1] = _outputs(
+            state.n_in[slots[i]] + offsets[i + 1] - offsets[i], bank.shape[1] // 2, num, den
+        )
         counts[i + 1] -= state.n_out[slots[i]]
     rows = np.cumsum(counts)
     raw = np.zeros((rows[-1], ecg_mv.shape[1]))
@@ -128,7 +130,15 @@ def to_internal(
             ecg_mv[new], flags[new], n_leads[i], state.tail[slot], state.tail_flags[slot], state.same[slot],
             int(FLAT_S * rates_hz[i]), state.n_in[slot], state.n_out[slot], bank, num, den, raw[out], out_flags[out],
         )  # fmt: skip
-        _filter(raw[out], n_leads[i], state.n_out[slot] == 0, band_pass(), _band_pass_step(), state.band[slot], band[out])
+        _filter(
+            raw[out],
+            n_leads[i],
+            state.n_out[slot] == 0,
+            band_pass(),
+            _band_pass_step(),
+            state.band[slot],
+            band[out],
+        )
         state.n_in[slot] += offsets[i + 1] - offsets[i]
         state.n_out[slot] += counts[i + 1]
     return InternalSignal(rows, raw, band, out_flags)
@@ -149,7 +159,9 @@ def _resample(
     row = 0
     for n in range(ecg.shape[0]):
         for lead in range(n_leads):
-            _push(ecg[n, lead], flags[n, lead], tail[lead], tail_flags[lead], same, lead, flat_after, n_in + n)
+            _push(
+                ecg[n, lead], flags[n, lead], tail[lead], tail_flags[lead], same, lead, flat_after, n_in + n
+            )
         while row < out.shape[0]:
             k = n_out + row
             left = k * num // den

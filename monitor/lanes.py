@@ -101,7 +101,7 @@ class Lane:
             def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
                 verdicts = self.model.judge_beats(beats)
                 batches.append((rows, beats, verdicts))
-                return verdicts.anomalous
+                return verdicts.usual
 
             self.path.judge_beats(windows, new.slots, judge)
             fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD)

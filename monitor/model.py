@@ -23,6 +23,7 @@ from monitor.scoring import (
 )
 from monitor.usual import BeatBatch
 
+USUAL_SURPRISE = 1.5  # p = 0.03: a beat stranger than that teaches nothing about what is usual
 FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest
 
 
@@ -75,6 +76,12 @@ class Verdicts:
         """True where the surprise exceeds its threshold; a window that was not judged is not."""
         above: NDArray[np.bool_] = self.surprise > self.threshold
         return above
+
+    @property
+    def usual(self) -> NDArray[np.bool_]:
+        """True where the stream may learn from a beat: well below the threshold, lest strange ones creep in."""
+        below: NDArray[np.bool_] = self.surprise < np.minimum(self.threshold, USUAL_SURPRISE)
+        return below
 
 
 class Model:

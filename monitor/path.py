@@ -107,22 +107,20 @@ class SignalPath:
         return quality
 
     def judge_beats(self, windows: Windows, slots: NDArray[np.int64], judge: Judge) -> None:
-        """Show `judge` every beat with a good lead, in each stream's order, and learn from the unflagged.
+        """Show `judge` every beat in each stream's order, and learn from those that it finds usual.
 
-        judge: (rows of windows.beats, their BeatBatch) → flagged. Beats are scored in rounds: within a
-        round a stream's usual beat is fixed, so that all its beats of the round are one batch.
+        judge: (rows of windows.beats, their BeatBatch) → usual. Each round takes the next beat of every
+        stream: what a beat teaches is known before the next one is judged.
         """
         slot = slots[windows.beats.stream]
         good = windows.beat_quality == Quality.GOOD
-        todo = np.arange(len(slot))
-        while len(todo):
-            now = todo[_rank(slot[todo]) < self.usual.room(slot[todo])]
+        rank = _rank(slot)
+        for turn in range(int(rank.max(initial=-1)) + 1):
+            now = np.flatnonzero(rank == turn)
             batch = describe(
                 self.usual, self.spec, slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now]
             )
-            flagged = judge(now, batch)
-            learn(self.usual, slot[now], batch.beat, good[now], ~flagged)
-            todo = np.setdiff1d(todo, now, assume_unique=True)
+            learn(self.usual, slot[now], batch.beat, good[now], judge(now, batch))
 
 
 def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:

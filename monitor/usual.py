@@ -14,11 +14,13 @@ from monitor.slots import SlotState
 from monitor.windows import WindowSpec
 
 LEARN = 12  # beats that make the first usual beat; until then the population judges
-BLOCK = 8  # the usual beat is renewed every so many beats, so that these can be scored together
 MEMORY = 48  # beats over which the usual beat forgets
 HISTORY = 16  # beats before, that the contextual form reads
 REGIONS = 8  # of a window, whose residual energy is remembered
-FEATURES = 4 + REGIONS  # of one past beat and lead: present, log RR ratio, log RR, known, log residuals
+KNOWN = 3  # feature from which on a beat's shape is told
+FEATURES = (
+    KNOWN + 1 + REGIONS
+)  # of one past beat and lead: present, log RR ratio, log RR, known, log residuals
 RHYTHM = 24  # RR intervals whose median is the recent rhythm
 MIN_SCALE_MV = 0.05  # of a usual beat's RMS; a flatter lead must not blow noise up
 RR_S = (0.2, 5.0)  # bounds of an RR interval as a feature
@@ -26,13 +28,12 @@ RR_S = (0.2, 5.0)  # bounds of an RR interval as a feature
 
 @dataclass(slots=True, eq=False)
 class UsualState(SlotState):
-    """A stream's usual beat, the beats since it was renewed, and the last beats' features."""
+    """A stream's usual beat, a new stream's first beats, and the last beats' features."""
 
     usual: NDArray[np.float32]  # (slots, leads, samples) mV
     learned: NDArray[np.int64]  # (slots, leads) beats in the usual beat; 0 = unknown
     ready: NDArray[np.bool_]  # (slots,) False while the population judges
-    index: NDArray[np.int64]  # (slots,) beats since the usual beat was renewed
-    buffer: NDArray[np.float32]  # (slots, LEARN, leads, samples) mV, beats to learn from
+    buffer: NDArray[np.float32]  # (slots, LEARN, leads, samples) mV, a new stream's first beats
     buffer_good: NDArray[np.bool_]  # (slots, LEARN, leads)
     buffered: NDArray[np.int64]  # (slots,)
     past: NDArray[np.float32]  # (slots, leads, HISTORY, FEATURES), oldest first
@@ -47,7 +48,6 @@ class UsualState(SlotState):
             usual=np.zeros((capacity, max_leads, spec.samples), np.float32),
             learned=np.zeros((capacity, max_leads), np.int64),
             ready=np.zeros(capacity, np.bool_),
-            index=np.zeros(capacity, np.int64),
             buffer=np.zeros((capacity, LEARN, max_leads, spec.samples), np.float32),
             buffer_good=np.zeros((capacity, LEARN, max_leads), np.bool_),
             buffered=np.zeros(capacity, np.int64),
@@ -56,13 +56,6 @@ class UsualState(SlotState):
             rr_count=np.zeros(capacity, np.int64),
             last_r=np.full(capacity, -1, np.int64),
         )
-
-    def room(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Beats of each slot that may be scored before its usual beat is renewed."""
-        room: NDArray[np.int64] = np.where(
-            self.ready[slots], BLOCK - self.index[slots], LEARN - self.buffered[slots]
-        )
-        return np.maximum(1, room)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +94,8 @@ def describe(
 ) -> BeatBatch:
     """Fit each beat to its stream's usual one and take it into the stream's rhythm and history.
 
-    slot, r_peak: (n,) in each stream's order; wide_mv: (n, spec.span, leads) around the R peak;
-    good: (n, leads). At most `state.room` beats of a slot.
+    slot, r_peak: (n,), one beat a stream at most; wide_mv: (n, spec.span, leads) around the R peak;
+    good: (n, leads).
     """
     n, leads = good.shape
     shape = (n, leads, spec.samples)
@@ -140,25 +133,25 @@ def learn(
     good: NDArray[np.bool_],
     usual: NDArray[np.bool_],
 ) -> None:
-    """Take the beats that were not flagged into the stream's usual beat, once a block.
+    """Take beats that were found usual into the usual beat, and forget how far the others strayed.
 
-    slot, usual: (n,) in each stream's order; beat_mv: (n, leads, samples) as `describe` gave it.
+    slot, usual: (n,), one beat a stream at most; beat_mv: (n, leads, samples) as `describe` gave it.
     """
     for i, s in enumerate(slot):
-        # At first nothing is known to judge by: every beat enters, and the most central ones are kept.
-        if (usual[i] or not state.ready[s]) and good[i].any():
-            at = state.buffered[s]
-            state.buffer[s, at], state.buffer_good[s, at] = beat_mv[i], good[i]
-            state.buffered[s] += 1
-        state.index[s] += 1
-        if state.ready[s] and state.index[s] == BLOCK:
-            _renew(state.usual[s], state.learned[s], state.buffer[s], state.buffer_good[s], state.buffered[s])
-        elif not state.ready[s] and state.buffered[s] == LEARN:
-            _first(state.usual[s], state.learned[s], state.buffer[s], state.buffer_good[s])
-            state.ready[s] = True
+        if not state.ready[s]:
+            # Nothing is known to judge by: every beat enters, and the most central ones are kept.
+            if good[i].any():
+                at = state.buffered[s]
+                state.buffer[s, at], state.buffer_good[s, at] = beat_mv[i], good[i]
+                state.buffered[s] += 1
+            if state.buffered[s] == LEARN:
+                _first(state.usual[s], state.learned[s], state.buffer[s], state.buffer_good[s])
+                state.ready[s] = True
+        elif usual[i]:
+            _renew(state.usual[s], state.learned[s], beat_mv[i], good[i])
         else:
-            continue
-        state.index[s] = state.buffered[s] = 0
+            # An arrhythmia that lasts must not widen what is expected of the stream.
+            state.past[s, :, -1, KNOWN:] = 0.0
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -221,24 +214,23 @@ def _remember(past, beat, usual, scale, leads, rr_s, log_ratio):  # type: ignore
         row[1] = 0.0 if np.isnan(log_ratio) else log_ratio
         row[2] = 0.0 if np.isnan(rr_s) else np.log(rr_s)
         if leads[lead]:
-            row[3] = 1.0
+            row[KNOWN] = 1.0
             for region in range(REGIONS):
                 energy = 0.0
                 for j in range(region * width, (region + 1) * width):
                     energy += (np.float64(beat[lead, j]) - usual[lead, j]) ** 2
-                row[4 + region] = np.log(energy / width / scale[lead] ** 2 + 1e-4)
+                row[KNOWN + 1 + region] = np.log(energy / width / scale[lead] ** 2 + 1e-4)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _renew(usual, learned, buffer, good, buffered):  # type: ignore[no-untyped-def]
-    """A running mean that forgets; the beats in it were not flagged, so no outlier needs clipping."""
-    for b in range(buffered):
-        for lead in range(usual.shape[0]):
-            if good[b, lead]:
-                learned[lead] += 1
-                rate = np.float32(1.0 / min(learned[lead], MEMORY))
-                for j in range(usual.shape[1]):
-                    usual[lead, j] += rate * (buffer[b, lead, j] - usual[lead, j])
+def _renew(usual, learned, beat, good):  # type: ignore[no-untyped-def]
+    """A running mean that forgets; an unusual beat never enters, so that no outlier needs clipping."""
+    for lead in range(usual.shape[0]):
+        if good[lead]:
+            learned[lead] += 1
+            rate = np.float32(1.0 / min(learned[lead], MEMORY))
+            for j in range(usual.shape[1]):
+                usual[lead, j] += rate * (beat[lead, j] - usual[lead, j])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -111,7 +111,7 @@ def data_facts(records: list[NormalRecord], database: str) -> dict[str, Any]:
 def code_facts() -> dict[str, Any]:
     """Versions of what trained a model."""
     packages = {name: version(name) for name in ("ecg-monitor", "numpy", "numba", "scipy")}
-    return {"python": platform.python_version(), "torch": torch.__version__, **packages}
+    return {"python": platform.python_version(), "torch": str(torch.__version__), **packages}
 
 
 def _same_settings(

@@ -58,7 +58,7 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
         parts.append((rows, beats))
-        return ~normal[rows]
+        return normal[rows]
 
     path.judge_beats(windows, slot, judge)
     rows = np.concatenate([rows for rows, _ in parts])
