@@ -67,7 +67,8 @@ def test_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture
         "stream_seconds_per_second",
     }
     assert report["machine"]["threads"] == 1
-    assert "usual network" in capsys.readouterr().out
+    command(model=tmp_path / "model", seconds=1, runs=1)
+    assert capsys.readouterr().out.count("usual network, batch") == 2
 
 
 def test_processor_has_a_name_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,6 +140,18 @@ def test_other_databases_come_in_their_newest_version(
     assert _fetch(physionet, tmp_path, "svdb/2.1.0").version == "2.1.0"
 
 
+def test_page_without_a_version_is_said_so(
+    physionet: FakePhysioNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If PhysioNet's page has changed, the version can still be given."""
+    from wfdb.io import download
+
+    monkeypatch.setattr(download, "PN_CONTENT_URL", f"{physionet.url}files/")
+    physionet.files["svdb/"] = physionet.files[""] = b"<html>"
+    with pytest.raises(DataError, match=r"give one as svdb/1\.0\.0"):
+        _fetch(physionet, tmp_path, "svdb")
+
+
 def test_unwritable_destination_is_said_so(physionet: FakePhysioNet, tmp_path: Path) -> None:
     """A file in the folder's place is the disk's error, not the network's."""
     (tmp_path / "mitdb").write_text("in the way", encoding="utf-8")

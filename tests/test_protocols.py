@@ -7,16 +7,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 
 from monitor.figures import Figure
+from monitor.synthetic import synthetic_ecg
 from tests.databases import write_record
-from tests.models import small_model
+from tests.models import recording_of, small_model
 from training.commands.evaluate import evaluate as command
 from training.errors import DataError
 from training.protocol import Request
 from training.protocols import PROTOCOLS, evaluate, find
+from training.qrs import QrsCount, count
+from training.records import annotated
 from training.tables import by_form, shown, target_shown
 
 
@@ -99,6 +103,24 @@ def test_qrs_without_the_noise_database(data: Path, tmp_path: Path) -> None:
     assert {figure.group for figure in result.figures} == {"all", "gross", "100"}
     nothing, _ = evaluate(find("qrs"), Request(data=tmp_path, records=["999"]))
     assert nothing.figures == []
+
+
+def test_flutter_does_not_count() -> None:
+    """Detections inside flutter, and those of the first five minutes, are neither right nor wrong."""
+    rate = 250
+    notes = [(second * rate, "N", "") for second in (10, 301, 302, 310)]
+    notes += [(303 * rate, "[", ""), (306 * rate, "]", "")]
+    ecg = recording_of(synthetic_ecg(320, rate_hz=rate, leads=1), "207")
+    found = np.array([20, 301, 304, 305, 308, 310]) * rate
+    assert count(annotated(ecg, sorted(notes)), found) == QrsCount("207", found=2, missed=1, extra=1)
+
+
+def test_record_without_ventricular_beats(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is no sensitivity to compare false beats at; the rest is measured, and nothing is written."""
+    result, _ = evaluate(find("inter-patient"), Request(data=data, model=small_model(), records=["100"]))
+    assert not any(figure.group.startswith("V-sensitivity") for figure in result.figures)
+    command(data=data, protocol="qrs", records=["100"])
+    assert "Noise stress test" not in capsys.readouterr().out
 
 
 def test_unknown_protocols_are_named(data: Path) -> None:
