@@ -111,7 +111,6 @@ def _cli(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_check_says_what_is_wrong_and_what_is_right(broker: str, tmp_path: Path) -> None:
     """Before and after the topics are there; the exit code is that of the first failure."""
     bench = Bench(broker, tmp_path)
-    assert _cli("check", "--config", str(bench.write_toml())).returncode == 0
     bench.kafka["topics"] = {name: f"other.{tmp_path.name[-8:]}.{name}" for name in bench.kafka["topics"]}
     config = str(bench.write_toml())
     before = _cli("check", "--config", config)
