@@ -91,19 +91,13 @@ def _subjects(model: Model, seconds: int) -> Iterator[_Subject]:
         target = None if kind == "fixed" else TARGET_WINDOWS
         run = _batches(net, _inputs(model, kind, BATCH // rows))
         amount = _REPEATS * BATCH / rows
-        yield _Subject(
-            f"{kind} network, batch {BATCH}: windows", name, f"{kind}/batch-{BATCH}", amount, run, target
-        )
+        yield _Subject(f"{kind} network, batch {BATCH}", name, f"{kind}/batch-{BATCH}", amount, run, target)
         tiled = partial(run_tiled, net, _inputs(model, kind, _WINDOWS))
-        yield _Subject(
-            f"{kind} network, tiles of {TILE}: windows", name, f"{kind}/tile-{TILE}", _WINDOWS, tiled
-        )
+        yield _Subject(f"{kind} network, tiles of {TILE}", name, f"{kind}/tile-{TILE}", _WINDOWS, tiled)
     kind = "usual" if model.contextual else "population"
     judge = partial(model.judge_beats, _beats(model))
-    yield _Subject(
-        f"{kind} network and scoring: windows", name, f"{kind}/scored", _WINDOWS, judge, TARGET_WINDOWS
-    )
-    what = f"detector, {STREAMS} × {LEADS} leads: stream-seconds"
+    yield _Subject(f"{kind} network and scoring", name, f"{kind}/scored", _WINDOWS, judge, TARGET_WINDOWS)
+    what = f"detector, {STREAMS} × {LEADS} leads (stream-s)"
     feed = _Feed(model, seconds)
     yield _Subject(what, "stream_seconds_per_second", "detector", STREAMS * seconds, feed.run)
 

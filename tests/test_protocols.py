@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import typer
@@ -121,6 +122,14 @@ def test_record_without_ventricular_beats(data: Path, capsys: pytest.CaptureFixt
     assert not any(figure.group.startswith("V-sensitivity") for figure in result.figures)
     command(data=data, protocol="qrs", records=["100"])
     assert "Noise stress test" not in capsys.readouterr().out
+
+
+def test_training_patients_are_no_test(data: Path) -> None:
+    """A model is not judged on a patient that it has learned from."""
+    model = small_model()
+    model.manifest = msgspec.structs.replace(model.manifest, data={"records": ["103"]})
+    with pytest.raises(DataError, match="trained on the patients of 103"):
+        evaluate(find("inter-patient"), Request(data=data, model=model, records=["103"]))
 
 
 def test_unknown_protocols_are_named(data: Path) -> None:

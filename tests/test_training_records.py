@@ -111,6 +111,12 @@ def test_database_is_found_by_its_name(tmp_path: Path) -> None:
         records.database(folder, "nstdb")
 
 
+def test_a_man_with_two_records_is_one_patient() -> None:
+    """A model that was trained on 201 has seen the patient of 202."""
+    assert records.seen_in_training(["100", "202"], ["101", "201"]) == ["202"]
+    assert records.seen_in_training(DS2, TRAINING) == []
+
+
 @pytest.mark.mitdb
 def test_class_counts_of_the_test_set(mitdb: Path) -> None:
     """DS2 has the class counts that the literature names."""

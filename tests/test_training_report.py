@@ -16,7 +16,7 @@ from tests.models import small_model
 from training.datasets import NormalRecord, PatientNormals, normals_of
 from training.fit import EpochRecord
 from training.measures import PatientScores
-from training.report import ReconstructionSample, ReportScores, draw_report, report_scores
+from training.report import ReconstructionSample, ReportScores, draw_report, read_history, report_scores
 from training.samples import reconstruction_samples
 
 _HISTORY = {
@@ -67,6 +67,14 @@ def test_report_leaves_out_what_is_not_there(
     """After training there are no scores yet; the picture shows what there is."""
     draw_report(tmp_path / "report.png", history, scores, [_sample(1.0)] * samples)
     assert (tmp_path / "report.png").stat().st_size > 0
+
+
+def test_history_is_read_as_fit_writes_it(tmp_path: Path) -> None:
+    """Networks and folds become one name; a model without a history has none."""
+    path = tmp_path / "history.json"
+    assert read_history(path) == {}
+    path.write_text('{"usual": {"fold 0": [{"epoch": 1, "train": 2.0, "held_out": 2.1}]}}', encoding="utf-8")
+    assert read_history(path) == {"usual, fold 0": [EpochRecord(1, 2.0, 2.1)]}
 
 
 def test_scores_of_all_patients_together() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from monitor.figures import Figure
 from training.annotated import score_annotated
+from training.errors import DataError
 from training.evaluation import DetectedRecord, alarms, false_alarms, score_detected
 from training.measures import (
     PatientScores,
@@ -21,7 +22,7 @@ from training.measures import (
     sensitivity_threshold,
 )
 from training.protocol import Protocol, Request, Result
-from training.records import DS2, AnnotatedRecord, database, read_record, record_names
+from training.records import DS2, AnnotatedRecord, database, read_record, record_names, seen_in_training
 from training.tables import DETECTED, ODD_ONE, WITHOUT, Table, by_form, shown, target_shown
 
 GROUPS = ("V", "S", "F", "Q", "all")
@@ -37,6 +38,9 @@ def run(request: Request) -> Result:
     model = request.required_model()
     folder = database(request.data, "mitdb")
     names = record_names(folder, request.records or DS2)
+    seen = seen_in_training(names, model.manifest.data.get("records", ()))
+    if seen:
+        raise DataError(f"{model.name} was trained on the patients of {', '.join(seen)}: no test of it")
     records = []
     with request.bar("reading", len(names)) as advance:
         for name in names:

@@ -34,6 +34,7 @@ DS2 = (
 # EC57 leaves paced recordings out: a pacemaker's spike is no heartbeat.
 PACED = ("102", "104", "107", "217")
 SAME_MAN = "201"  # he is also 202, a test record, says the database's directory
+_SAME_PATIENT = {SAME_MAN: "202"}
 DEMO = "208"  # the demo's patient must be new to the model that ships
 TRAINING = tuple(name for name in DS1 if name not in (SAME_MAN, DEMO))
 
@@ -178,6 +179,12 @@ def record_names(folder: Path, wanted: Sequence[str] = ()) -> list[str]:
     if lacking:
         raise DataError(f"{folder}: no record {', '.join(lacking)}")
     return list(wanted) or known
+
+
+def seen_in_training(names: Sequence[str], trained_on: Sequence[str]) -> list[str]:
+    """Those of the records whose patient a model was trained on."""
+    patients = {_SAME_PATIENT.get(name, name) for name in trained_on}
+    return [name for name in names if _SAME_PATIENT.get(name, name) in patients]
 
 
 def normal_records(data: Path, names: Sequence[str]) -> list[NormalRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,18 @@ class ReconstructionSample:
     expected_mv: NDArray[np.float32]
     spread_mv: NDArray[np.float32] | None
     error: float  # the score by which best and worst are told apart
+
+
+def read_history(path: Path) -> dict[str, list[EpochRecord]]:
+    """The epochs that `ecg-train fit` wrote, by "network, fold"; nothing if there is no such file."""
+    if not path.is_file():
+        return {}
+    networks = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        f"{network}, {fold}": [EpochRecord(**epoch) for epoch in epochs]
+        for network, folds in networks.items()
+        for fold, epochs in folds.items()
+    }
 
 
 def report_scores(patients: Sequence[PatientScores], threshold: float) -> ReportScores:

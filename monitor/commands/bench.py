@@ -35,7 +35,7 @@ def bench(*, model: _Model = None, json_path: _Json = None, seconds: _Seconds = 
         speeds = run_bench(
             loaded, seconds=seconds, runs=runs, progress=lambda what: bars.update(task, description=what)
         )
-    _print(speeds, f"{loaded.name} {loaded.version}, one core")
+    _print(speeds, f"{loaded.name} {loaded.version}: windows a second on one core")
     if json_path is not None:
         report = {
             "figures": [msgspec.to_builtins(figure) for figure in bench_figures(speeds)],
