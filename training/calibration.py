@@ -1,4 +1,4 @@
-"""Calibration on the normals of patients that a network has not seen: statistic → p-value → events an hour."""
+"""Calibration on normals of patients that a network has not seen: statistic → p-value → events an hour."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _lengths(flagged: NDArray[np.bool_]) -> NDArray[np.int64]:
 def rate_table(
     surprises: list[NDArray[np.float64]], hours: float, count: Callable[[NDArray[np.bool_]], int]
 ) -> RateTable:
-    """Events an hour at rising thresholds, as far as there are enough to count; raises ValueError for none."""
+    """Events an hour at rising thresholds, as far as there are enough; raises ValueError for none."""
     events = np.array([sum(count(surprise > threshold) for surprise in surprises) for threshold in GRID])
     # A chaotic episode needs two windows in a row: counts may rise at first. Only the fall is a rate.
     start = int(np.argmax(events))

@@ -104,7 +104,7 @@ def concatenate(batches: list[BeatBatch]) -> BeatBatch:
 
 
 def folds(names: list[str], count: int) -> list[list[str]]:
-    """Patients dealt out to folds, the same ones every time; raises ValueError for fewer patients than folds."""
+    """Patients dealt out, the same way every time; raises ValueError for fewer patients than folds."""
     if not 2 <= count <= len(names):
         raise ValueError(f"need 2 to {len(names)} folds for {len(names)} patients; got {count}")
     return [sorted(names)[k::count] for k in range(count)]
