@@ -95,7 +95,7 @@ def fixed_examples(patients: list[PatientNormals]) -> Examples:
     return _windows([halves(patient.fixed_mv.transpose(0, 2, 1)[patient.fixed_good]) for patient in patients])
 
 
-def plain_loss(net: EncoderDecoder, batch: Examples, generator: torch.Generator | None) -> Tensor:
+def plain_loss(net: EncoderDecoder, batch: Examples, _generator: torch.Generator | None) -> Tensor:
     """Mean over windows of the log mean squared error: a small lead counts as much as a large one."""
     window = batch.inputs.window
     square = ((net(batch.inputs).mean - window) ** 2).mean(dim=1)
