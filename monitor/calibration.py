@@ -53,7 +53,7 @@ def fit_calibration(normal: NDArray[np.float64]) -> Calibration:
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _surprise(statistic, knots, tail_share, shape, scale, out):  # type: ignore[no-untyped-def]
     # Scalar on purpose: vectorised logarithms may round by a value's place in the array.
     last = len(knots) - 1

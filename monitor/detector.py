@@ -63,7 +63,7 @@ class Detector:
 
     def finish(self, stream: str) -> Detection:
         """Findings of a recording's tail: what its last samples lack is taken as missing."""
-        known, lane, _ = self._streams[stream]
+        known, _, _ = self._streams[stream]
         counts: Counter[str] = Counter()
         report = Report(self.model)
         self._advance({stream: [_padding(known, self.model.manifest.windows)]}, report, counts)

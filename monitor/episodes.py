@@ -6,8 +6,8 @@ recording was cut into chunks. Samples here are internal ones, counted from the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +74,13 @@ class EpisodeState(SlotState):
         def flags() -> NDArray[np.bool_]:
             return np.zeros(capacity, np.bool_)
 
-        return cls(
-            run=numbers(0), run_first=numbers(-1), run_open=flags(), run_told=numbers(-1), calm=numbers(0),
-            recent=np.full((capacity, RECENT, 2), -(10 * RATE), np.int64), last_r=numbers(-1), pause_open=flags(),
-            bad_until=numbers(-1), chaos=numbers(0), chaos_first=numbers(-1), chaos_open=flags(),
-            chaos_told=numbers(-1), chaos_calm=numbers(0), bad=numbers(0), bad_first=numbers(-1), bad_open=numbers(0),
-        )  # fmt: skip
+        nothing: dict[str, Any] = {
+            field.name: flags() if field.name.endswith("open") else numbers(-1) for field in fields(cls)
+        }
+        counts = ("run", "calm", "chaos", "chaos_calm", "bad", "bad_open")
+        nothing |= {name: numbers(0) for name in counts}
+        nothing["recent"] = np.full((capacity, RECENT, 2), -(10 * RATE), np.int64)
+        return cls(**nothing)
 
     def open_episodes(self, slots: NDArray[np.int64]) -> int:
         """Episodes that have begun and not ended."""

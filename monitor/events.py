@@ -158,12 +158,14 @@ class ScoredWindows:
 
 
 _COLUMNS = ("sample", "time_us", "rr_s", "score", "p_value", "anomalous")
-_DTYPES = {"sample": "<i8", "time_us": "<i8", "rr_s": "<f4", "score": "<f4", "p_value": "<f4", "anomalous": "?"}
+_DTYPES = dict(zip(_COLUMNS, ("<i8", "<i8", "<f4", "<f4", "<f4", "?"), strict=True))
 
 
 def encode_beats(windows: ScoredWindows) -> bytes:
     """One columnar MessagePack record; numeric columns are little-endian bytes."""
-    columns: dict[str, Any] = {name: getattr(windows, name).astype(_DTYPES[name]).tobytes() for name in _COLUMNS}
+    columns: dict[str, Any] = {
+        name: getattr(windows, name).astype(dtype).tobytes() for name, dtype in _DTYPES.items()
+    }
     columns |= {name: getattr(windows, name) for name in ("stream", "session", "kind", "quality")}
     return msgspec.msgpack.encode({"schema": BEATS_SCHEMA, "columns": columns})
 

@@ -82,7 +82,7 @@ def interpolator(rate_hz: float) -> tuple[NDArray[np.float64], int, int]:
 def delay_s(rate_hz: float) -> float:
     """Look-ahead of the resampler: input newer than this is not yet in the internal signal."""
     bank, num, den = interpolator(rate_hz)
-    return bank.shape[1] / 2 / (INTERNAL_RATE_HZ * num / den)
+    return float(bank.shape[1] / 2 / (INTERNAL_RATE_HZ * num / den))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,9 +127,12 @@ def to_internal(
         slot, new = slots[i], slice(offsets[i], offsets[i + 1])
         out = slice(rows[i], rows[i + 1])
         _resample(
-            ecg_mv[new], flags[new], n_leads[i], state.tail[slot], state.tail_flags[slot], state.same[slot],
-            int(FLAT_S * rates_hz[i]), state.n_in[slot], state.n_out[slot], bank, num, den, raw[out], out_flags[out],
-        )  # fmt: skip
+            (ecg_mv[new], flags[new], n_leads[i]),
+            (state.tail[slot], state.tail_flags[slot], state.same[slot], state.n_in[slot], state.n_out[slot]),
+            int(FLAT_S * rates_hz[i]),
+            (bank, num, den),
+            (raw[out], out_flags[out]),
+        )
         _filter(
             raw[out],
             n_leads[i],
@@ -149,11 +152,13 @@ def _outputs(n_in: int, half: int, num: int, den: int) -> int:
     return max(0, ((n_in - half) * den + num - 1) // num) if n_in > half else 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _resample(
-    ecg, flags, n_leads, tail, tail_flags, same, flat_after, n_in, n_out, bank, num, den, out, out_flags
-):  # type: ignore[no-untyped-def]  # numba infers them
+@njit(cache=True)
+def _resample(new, carried, flat_after, interpolation, outputs):  # type: ignore[no-untyped-def]
     """Push every new sample into the ring and give out each internal sample as soon as it is determined."""
+    ecg, flags, n_leads = new
+    tail, tail_flags, same, n_in, n_out = carried
+    bank, num, den = interpolation
+    out, out_flags = outputs
     taps = bank.shape[1]
     half = taps // 2
     row = 0
@@ -179,7 +184,7 @@ def _resample(
             row += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _push(value, flag, tail, tail_flags, same, lead, flat_after, index):  # type: ignore[no-untyped-def]
     before = tail[(index - 1) % TAIL] if index > 0 else value
     if flag & MISSING:
@@ -194,7 +199,7 @@ def _push(value, flag, tail, tail_flags, same, lead, flat_after, index):  # type
     tail_flags[index % TAIL] = flag
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _filter(raw, n_leads, fresh, sos, step, delay, out):  # type: ignore[no-untyped-def]
     """Direct form II transposed, as scipy.signal.sosfilt."""
     for lead in range(n_leads):

@@ -14,7 +14,7 @@ from monitor.admission import Run, Stream
 from monitor.episodes import EpisodeState, beat_kind, close_all, on_beat, on_fixed
 from monitor.errors import StateError
 from monitor.model import Model, Verdicts
-from monitor.path import Samples, SignalPath, Windows
+from monitor.path import Judgement, Samples, SignalPath, Windows
 from monitor.quality import Quality
 from monitor.report import Report, Row
 from monitor.slots import SlotState
@@ -98,10 +98,10 @@ class Lane:
         with timed("score"):
             batches: list[tuple[NDArray[np.int64], BeatBatch, Verdicts]] = []
 
-            def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
+            def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
                 verdicts = self.model.judge_beats(beats)
                 batches.append((rows, beats, verdicts))
-                return verdicts.usual
+                return verdicts.usual, verdicts.anomalous
 
             self.path.judge_beats(windows, new.slots, judge)
             fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD)

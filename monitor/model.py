@@ -79,7 +79,10 @@ class Verdicts:
 
     @property
     def usual(self) -> NDArray[np.bool_]:
-        """True where the stream may learn from a beat: well below the threshold, lest strange ones creep in."""
+        """True where the stream may learn from a beat: well below the threshold.
+
+        Strange beats that stay below it would creep in.
+        """
         below: NDArray[np.bool_] = self.surprise < np.minimum(self.threshold, USUAL_SURPRISE)
         return below
 

@@ -62,7 +62,7 @@ class Report:
             self.events.append(self._event(stream, finding, row))
 
     def gap(self, stream: Stream, covered: int, end: int) -> None:
-        """Report the samples from internal sample `covered` up to input sample `end` that no window covers."""
+        """Report input samples up to `end` that no window covers: those from internal sample `covered`."""
         first = to_input(stream, covered)
         if first >= end:
             return

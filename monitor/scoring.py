@@ -126,7 +126,7 @@ def _finite(error: NDArray[np.float64]) -> NDArray[np.float64]:
     return error
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _spread_error(window, mean, log_spread, error, worst):  # type: ignore[no-untyped-def]
     n, samples = window.shape
     for i in range(n):
@@ -149,7 +149,7 @@ def _spread_error(window, mean, log_spread, error, worst):  # type: ignore[no-un
         error[i] = total / samples
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _relative_error(window, mean, error, worst):  # type: ignore[no-untyped-def]
     n, samples = window.shape
     for i in range(n):
@@ -167,7 +167,7 @@ def _relative_error(window, mean, error, worst):  # type: ignore[no-untyped-def]
         error[i] = np.log(square / samples + MIN_ERROR_MV2) - 0.5 * np.log(power / samples + MIN_POWER_MV2)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _disorder(window, out):  # type: ignore[no-untyped-def]
     n, samples = window.shape
     half = 7  # 15 samples at 125 Hz: the moving average's first zero lies at 8.3 Hz
@@ -195,7 +195,7 @@ def _disorder(window, out):  # type: ignore[no-untyped-def]
         out[i, 1] = np.log((slow_power / count + MIN_POWER_MV2) / (fast_power / count + MIN_POWER_MV2))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _combine_leads(surprise, usable, out):  # type: ignore[no-untyped-def]
     for i in range(len(surprise)):
         total, least, count = 0.0, np.inf, 0

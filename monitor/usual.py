@@ -63,8 +63,9 @@ class BeatBatch:
     """Beats with all that a network or a score needs; n beats, the leads of each.
 
     beat, usual: (n, leads, samples) mV, the beat shifted to fit the usual one; past: (n, leads,
-    HISTORY, FEATURES); scale_mv, log_scale: (n, leads) RMS of the usual beat and its logarithm; good: (n, leads); known: (n, leads)
-    a usual beat exists; rr_s, log_ratio: (n,) RR interval and its log ratio to the recent median, NaN
+    HISTORY, FEATURES); scale_mv, log_scale: (n, leads) RMS of the usual beat and its logarithm; good:
+    (n, leads); known: (n, leads) a usual beat exists; rr_s, log_ratio: (n,) RR interval and its log
+    ratio to the recent median, NaN
     if unknown; ready: (n,).
     """
 
@@ -132,10 +133,11 @@ def learn(
     beat_mv: NDArray[np.float32],
     good: NDArray[np.bool_],
     usual: NDArray[np.bool_],
+    flagged: NDArray[np.bool_],
 ) -> None:
-    """Take beats that were found usual into the usual beat, and forget how far the others strayed.
+    """Take beats that were found usual into the usual beat, and forget how far flagged ones strayed.
 
-    slot, usual: (n,), one beat a stream at most; beat_mv: (n, leads, samples) as `describe` gave it.
+    slot, usual, flagged: (n,), one beat a stream at most; beat_mv: (n, leads, samples) as `describe` gave it.
     """
     for i, s in enumerate(slot):
         if not state.ready[s]:
@@ -149,12 +151,12 @@ def learn(
                 state.ready[s] = True
         elif usual[i]:
             _renew(state.usual[s], state.learned[s], beat_mv[i], good[i])
-        else:
+        elif flagged[i]:
             # An arrhythmia that lasts must not widen what is expected of the stream.
             state.past[s, :, -1, KNOWN:] = 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _scale(usual, scale, log_scale):  # type: ignore[no-untyped-def]
     for lead in range(usual.shape[0]):
         power = 0.0
@@ -164,7 +166,7 @@ def _scale(usual, scale, log_scale):  # type: ignore[no-untyped-def]
         log_scale[lead] = np.log(scale[lead])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _rhythm(r_peak, rr, rr_count, last_r, slot, rr_s, log_ratio, i):  # type: ignore[no-untyped-def]
     """RR interval to the beat before, and its log ratio to the median of the last ones."""
     count = rr_count[slot]
@@ -178,7 +180,7 @@ def _rhythm(r_peak, rr, rr_count, last_r, slot, rr_s, log_ratio, i):  # type: ig
     last_r[slot] = max(last_r[slot], r_peak)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _best_shift(wide, usual, scale, leads, step, margin):  # type: ignore[no-untyped-def]
     """First row of the window whose shape is nearest to the usual beat, each lead by its own scale."""
     best, best_shift = np.inf, margin
@@ -201,7 +203,7 @@ def _best_shift(wide, usual, scale, leads, step, margin):  # type: ignore[no-unt
     return best_shift
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _remember(past, beat, usual, scale, leads, rr_s, log_ratio):  # type: ignore[no-untyped-def]
     """Append this beat's features: its rhythm, and how far each region strayed from the usual beat."""
     samples = usual.shape[1]
@@ -222,7 +224,7 @@ def _remember(past, beat, usual, scale, leads, rr_s, log_ratio):  # type: ignore
                 row[KNOWN + 1 + region] = np.log(energy / width / scale[lead] ** 2 + 1e-4)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _renew(usual, learned, beat, good):  # type: ignore[no-untyped-def]
     """A running mean that forgets; an unusual beat never enters, so that no outlier needs clipping."""
     for lead in range(usual.shape[0]):
@@ -233,20 +235,11 @@ def _renew(usual, learned, beat, good):  # type: ignore[no-untyped-def]
                 usual[lead, j] += rate * (beat[lead, j] - usual[lead, j])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _first(usual, learned, buffer, good):  # type: ignore[no-untyped-def]
     """The mean of the beats nearest to the most central one: a few ectopic beats don't enter."""
     n = buffer.shape[0]
-    distance = np.zeros((n, n))
-    for a in range(n):
-        for b in range(n):
-            common = 0
-            for lead in range(usual.shape[0]):
-                if good[a, lead] and good[b, lead]:
-                    common += 1
-                    for j in range(usual.shape[1]):
-                        distance[a, b] += (np.float64(buffer[a, lead, j]) - buffer[b, lead, j]) ** 2
-            distance[a, b] = distance[a, b] / common if common else np.inf
+    distance = _distances(buffer, good)
     centre, least = 0, np.inf
     half = n // 2 - 1  # the centre and so many others: all of the sinus beats in a bigeminy
     for a in range(n):
@@ -261,3 +254,20 @@ def _first(usual, learned, buffer, good):  # type: ignore[no-untyped-def]
                     learned[lead] += 1
                     for j in range(usual.shape[1]):
                         usual[lead, j] += (buffer[a, lead, j] - usual[lead, j]) / learned[lead]
+
+
+@njit(cache=True)
+def _distances(buffer, good):  # type: ignore[no-untyped-def]
+    """Squared distance of every two beats, a common good lead; infinite where there is none."""
+    n, leads, samples = buffer.shape
+    distance = np.zeros((n, n))
+    for a in range(n):
+        for b in range(n):
+            common = 0
+            for lead in range(leads):
+                if good[a, lead] and good[b, lead]:
+                    common += 1
+                    for j in range(samples):
+                        distance[a, b] += (np.float64(buffer[a, lead, j]) - buffer[b, lead, j]) ** 2
+            distance[a, b] = distance[a, b] / common if common else np.inf
+    return distance

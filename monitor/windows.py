@@ -151,7 +151,7 @@ def beat_cuts(
     return Cuts(out[:, 0], out[:, 1], np.maximum(out[:, 2], out[:, 1] + spec.right), out[:, 3] > 0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _ready(slots, bounds, beats, right, n, pending, waiting, out):  # type: ignore[no-untyped-def]
     used = 0
     for i in range(len(slots)):

@@ -24,7 +24,8 @@ def _in_code(metrics: Metrics) -> dict[str, tuple[str, tuple[str, ...]]]:
     collectors: list[Any] = list(metrics.registry._collector_to_names)
     ours = [each for each in collectors if isinstance(each, MetricWrapperBase)]
     return {
-        each._name + SUFFIX.get(str(each._type), ""): (str(each._type), tuple(each._labelnames)) for each in ours
+        each._name + SUFFIX.get(str(each._type), ""): (str(each._type), tuple(each._labelnames))
+        for each in ours
     }
 
 

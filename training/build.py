@@ -22,10 +22,11 @@ from monitor.errors import ArtifactError
 from monitor.windows import WindowSpec
 from training.calibration import ByFold, calibrate
 from training.datasets import NormalRecord, PatientNormals, folds, normals_of
+from training.errors import DataError
 from training.fit import EpochRecord
 from training.recipe import CHECKPOINTS, Recipe, fit_all
 
-HISTORY = "history.json"
+HISTORY, SETTINGS = "history.json", "settings.json"
 
 
 def fit_model(
@@ -40,7 +41,7 @@ def fit_model(
 
     Continues what an earlier, killed call with the same settings left in the folder.
     """
-    _same_settings(folder, recipes, patients, fold_count)
+    _same_settings(folder, manifest, recipes, patients, fold_count)
     networks, histories = {}, {}
     for name, recipe in recipes.items():
         trained = fit_all(name, recipe, patients, fold_count, folder, on_epoch)
@@ -58,8 +59,15 @@ def fit_model(
 
 
 def calibrate_model(folder: Path, patients: list[PatientNormals]) -> Manifest:
-    """Calibrate a fitted model on patients held out of its folds' networks, and write it again."""
+    """Calibrate a fitted model on patients held out of its folds' networks, and write it again.
+
+    Raises ArtifactError without the folds' networks, DataError for other patients or too few beats.
+    """
     manifest, networks = read_artifact(folder)
+    names, fitted = sorted(patient.name for patient in patients), _fitted_patients(folder)
+    if names != fitted:
+        # Dealt out anew, a fold's network would judge patients that it was trained on.
+        raise DataError(f"{folder}: patients are {', '.join(names)}, wanted {', '.join(fitted)}")
     held = folds([patient.name for patient in patients], manifest.code["folds"])
     by_name = {patient.name: patient for patient in patients}
     calibration = {}
@@ -68,7 +76,10 @@ def calibrate_model(folder: Path, patients: list[PatientNormals]) -> Manifest:
             (fold_network(folder, name, spec, k), [by_name[patient] for patient in out])
             for k, out in enumerate(held)
         ]
-        calibration[name] = calibrate(name, by_fold, manifest.windows)
+        try:
+            calibration[name] = calibrate(name, by_fold, manifest.windows)
+        except ValueError as exc:
+            raise DataError(f"{folder}: {name}: {exc}; train on more or longer records") from exc
     return save_artifact(folder, msgspec.structs.replace(manifest, calibration=calibration), networks)
 
 
@@ -115,19 +126,39 @@ def code_facts() -> dict[str, Any]:
 
 
 def _same_settings(
-    folder: Path, recipes: dict[str, Recipe], patients: list[PatientNormals], fold_count: int
+    folder: Path,
+    manifest: Manifest,
+    recipes: dict[str, Recipe],
+    patients: list[PatientNormals],
+    fold_count: int,
 ) -> None:
     """Refuse to continue another run's checkpoints; raises ArtifactError."""
     facts = {
+        "data": manifest.data,
         "folds": fold_count,
         "patients": sorted(patient.name for patient in patients),
         "recipes": {name: msgspec.to_builtins(recipe) for name, recipe in recipes.items()},
+        "windows": msgspec.to_builtins(manifest.windows),
     }
-    path = folder / CHECKPOINTS / "settings.json"
+    path = folder / CHECKPOINTS / SETTINGS
     text = json.dumps(facts, indent=1, sort_keys=True)
-    if path.exists() and path.read_text() != text:
+    if path.exists():
+        if path.read_text(encoding="utf-8") == text:
+            return
         raise ArtifactError(
-            f"{path}: a run with other settings was begun there; choose another folder or remove it"
+            f"{path}: a run with other data or settings was begun there; choose another folder or remove it"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    # In one step, as the checkpoints: a kill must not leave half of it, which would look like other settings.
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _fitted_patients(folder: Path) -> list[str]:
+    """Names of the patients that the folds were dealt from; raises ArtifactError if `fit` left no record."""
+    path = folder / CHECKPOINTS / SETTINGS
+    if not path.exists():
+        raise ArtifactError(f"{path}: missing; calibration needs the folds that `ecg-train fit` left there")
+    names: list[str] = json.loads(path.read_text(encoding="utf-8"))["patients"]
+    return names

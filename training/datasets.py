@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.filters import INTERNAL_RATE_HZ, MISSING
-from monitor.path import Samples, SignalPath, Windows
+from monitor.path import Judgement, Samples, SignalPath, Windows
 from monitor.quality import Quality
 from monitor.usual import BeatBatch
 from monitor.windows import WindowSpec
+from training.errors import DataError
 from training.matching import match_beats, tolerance_samples
 
 CLEAR_S = 0.4  # no beat that is not normal so near to a normal fixed window
@@ -46,7 +47,7 @@ class PatientNormals:
 
 
 def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
-    """Run a record through the signal path and keep what is normal."""
+    """Run a record through the signal path and keep what is normal; raises DataError if nothing is."""
     leads = record.ecg_mv.shape[1]
     path, slot = SignalPath(spec, 1, leads), np.zeros(1, np.int64)
     windows = path.advance(whole(record))
@@ -54,11 +55,13 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
     normal_r = np.round(record.normal_r * INTERNAL_RATE_HZ / record.rate_hz).astype(np.int64)
     normal = np.zeros(len(r_peaks), bool)
     normal[match_beats(normal_r, r_peaks, tolerance_samples(INTERNAL_RATE_HZ)).pairs[:, 1]] = True
+    if not normal.any():
+        raise DataError(f"{record.name}: none of its {len(r_peaks)} detected beats is normal; leave it out")
     parts: list[tuple[NDArray[np.int64], BeatBatch]] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
         parts.append((rows, beats))
-        return normal[rows]
+        return normal[rows], ~normal[rows]
 
     path.judge_beats(windows, slot, judge)
     rows = np.concatenate([rows for rows, _ in parts])

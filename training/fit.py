@@ -79,8 +79,12 @@ def fit(
     """Train until the held-out loss no longer falls, or for `stop_after` epochs where nobody is held out.
 
     Continues from `checkpoint` if it exists, to the very result of an undisturbed run: every epoch's
-    randomness comes from the seed and its number alone.
+    randomness comes from the seed and its number alone. Raises ValueError if there is nothing to train on.
     """
+    if not len(train) or (held_out is not None and not len(held_out)):
+        raise ValueError(
+            f"need examples to train on and to hold out; got {len(train)}, {held_out and len(held_out)}"
+        )
     place = device()
     net.to(place)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1.0, weight_decay=settings.weight_decay)

@@ -76,7 +76,8 @@ def fit_all(
 ) -> Trained:
     """Cross-fit a network by patient, then train it on all for the folds' median best epoch."""
     objective = OBJECTIVES[name]
-    examples = {patient.name: patient for patient in patients}
+    # In one order, whatever order they came in: a continued run must shuffle the same list.
+    examples = {patient.name: patient for patient in sorted(patients, key=lambda patient: patient.name)}
     held = folds(list(examples), fold_count)
     nets, history, best = [], {}, []
 

@@ -62,8 +62,8 @@ class EncoderDecoder(nn.Module):
 
 def patches(signal: Tensor, patch: int) -> Tensor:
     """(batch, samples) → (batch, steps, patch); samples past the last whole patch are zero-padded."""
-    missing = -signal.shape[1] % patch
-    return torch.nn.functional.pad(signal, (0, missing)).unflatten(1, (-1, patch))
+    padded = torch.nn.functional.pad(signal, (0, -signal.shape[1] % patch))
+    return padded.reshape(len(signal), -1, patch)
 
 
 def check_widths(*widths: int) -> None:

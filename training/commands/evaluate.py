@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.protocol import Table
+    from training.tables import Table
 
 _Protocol = Annotated[str, typer.Option(help="inter-patient or qrs.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]

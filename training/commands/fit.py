@@ -34,8 +34,16 @@ def fit(
     from training.records import TRAINING, normal_records
 
     spec = WindowSpec()
-    parts = recipes(form, spec, seed, epochs)
-    records = normal_records(data, record or TRAINING)
+    try:
+        parts = recipes(form, spec, seed, epochs)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--form") from exc
+    names = list(dict.fromkeys(record or TRAINING))  # twice named, a patient would be in two folds
+    if folds > len(names):
+        raise typer.BadParameter(
+            f"{folds} folds need as many records; got {len(names)}", param_hint="--folds"
+        )
+    records = normal_records(data, names)
     with bar("reading", len(records)) as advance:
         patients = all_normals(records, spec, lambda _: advance())
     manifest = Manifest(
