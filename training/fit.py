@@ -81,10 +81,9 @@ def fit(
     Continues from `checkpoint` if it exists, to the very result of an undisturbed run: every epoch's
     randomness comes from the seed and its number alone. Raises ValueError if there is nothing to train on.
     """
-    if not len(train) or (held_out is not None and not len(held_out)):
-        raise ValueError(
-            f"need examples to train on and to hold out; got {len(train)}, {held_out and len(held_out)}"
-        )
+    held = None if held_out is None else len(held_out)
+    if not len(train) or held == 0:
+        raise ValueError(f"need examples to train on and to hold out; got {len(train)} and {held}")
     place = device()
     net.to(place)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1.0, weight_decay=settings.weight_decay)
