@@ -31,7 +31,10 @@ class NetworkSpec(msgspec.Struct, frozen=True):
 
 
 class RateTable(msgspec.Struct, frozen=True):
-    """Events an hour on held-out normal ECG, at each threshold of surprise (minus log10 p)."""
+    """Events an hour on held-out normal ECG, at each threshold of surprise (minus log10 p).
+
+    Of the median patient for beats, of the mean for fixed windows: see training.calibration.
+    """
 
     surprise: tuple[float, ...]
     per_hour: tuple[float, ...]
@@ -54,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     windows: WindowSpec = WindowSpec()
     networks: dict[str, NetworkSpec] = {}  # "usual" (contextual form, may be absent), "population", "fixed"
     calibration: dict[str, TermCalibration] = {}  # the same keys
-    default_budget_per_hour: float = 3.0
+    default_budget_per_hour: float = 6.0
     data: dict[str, Any] = {}  # what it was trained on, with checksums
     code: dict[str, Any] = {}  # versions of what trained it
     measures: dict[str, Any] = {}
@@ -106,7 +109,7 @@ def read_manifest(folder: Path) -> Manifest:
         plain = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as exc:
         raise ArtifactError(f"{path}: can't be read: {exc.strerror}") from exc
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ArtifactError(f"{path}: not a JSON object: {exc}") from exc
     if plain.get("schema") != MANIFEST_SCHEMA:
         raise ArtifactError(f"{path}: schema is {plain.get('schema')!r:.40}, wanted {MANIFEST_SCHEMA}")
