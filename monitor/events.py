@@ -135,7 +135,7 @@ def _time_of(event: Event, sample: int) -> int:
 def decode_event(value: bytes) -> Event:
     """The event in a record of `ecg.events`; raises msgspec.MsgspecError if it is none of ours."""
     envelope = msgspec.json.decode(value, type=dict[str, Any])
-    return msgspec.convert(envelope["data"], Event)
+    return msgspec.convert(envelope.get("data"), Event)
 
 
 @dataclass(slots=True, eq=False)

@@ -22,6 +22,8 @@ MIN_RATE_HZ, MAX_RATE_HZ = 100.0, 1000.0
 
 StreamId = Annotated[str, Meta(min_length=1, max_length=200)]
 LeadName = Annotated[str, Meta(min_length=1, max_length=40)]
+# JSON knows integers of any size; one beyond a float's range must not end the process.
+AdcUnits = Annotated[int, Meta(ge=-(1 << 31), le=1 << 31)]
 
 
 class Lead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,9 +31,9 @@ class Lead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: LeadName
     gain: float = 200.0  # ADC units per mV
-    zero: int = 0  # ADC units at 0 mV
-    low: int = -32767  # at or below this the ADC is saturated
-    high: int = 32767  # at or above this the ADC is saturated
+    zero: AdcUnits = 0  # ADC units at 0 mV
+    low: AdcUnits = -32767  # at or below this the ADC is saturated
+    high: AdcUnits = 32767  # at or above this the ADC is saturated
 
 
 class _Header(msgspec.Struct, kw_only=True):
@@ -186,7 +188,8 @@ def _from_adc(chunk: _PackedChunk) -> Chunk:
     low = np.array([lead.low for lead in chunk.leads])
     high = np.array([lead.high for lead in chunk.leads])
     valid = adc != INVALID
-    ecg_mv = np.where(valid, (adc.astype(np.float32) - zero) / gain, np.float32(0))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # `_chunk` refuses what is not finite
+        ecg_mv = np.where(valid, (adc.astype(np.float32) - zero) / gain, np.float32(0))
     return _chunk(chunk, ecg_mv, valid, valid & ((adc <= low) | (adc >= high)))
 
 
@@ -196,7 +199,8 @@ def _from_millivolts(chunk: _JsonChunk) -> Chunk:
         raise DecodeError("truncated", f"rows have not all {len(chunk.leads)} values")
     ecg = np.array(chunk.samples, np.float64)  # None becomes NaN
     valid = ~np.isnan(ecg)
-    ecg_mv = np.where(valid, ecg, 0).astype(np.float32)
+    with np.errstate(over="ignore"):  # `_chunk` refuses what is not finite
+        ecg_mv = np.where(valid, ecg, 0).astype(np.float32)
     zero = np.array([lead.zero for lead in chunk.leads])
     gain = np.array([lead.gain for lead in chunk.leads])
     low = (np.array([lead.low for lead in chunk.leads]) - zero) / gain
