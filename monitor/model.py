@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.artifact import Manifest, RateTable, TermCalibration, default_model, read_artifact
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
+from monitor.errors import ArtifactError
 from monitor.scoring import (
     EARLY_WEIGHT,
     RHYTHM_WEIGHT,
@@ -95,6 +96,11 @@ class Model:
     ) -> None:
         if budget_per_hour is not None and not budget_per_hour > 0:
             raise ValueError(f"need a false-alarm budget above 0 events an hour; got {budget_per_hour}")
+        if set(manifest.calibration) != set(networks):
+            got, wanted = sorted(manifest.calibration), sorted(networks)
+            raise ArtifactError(
+                f"{manifest.name}: calibrated are {got}, wanted {wanted}; run `ecg-train calibrate`"
+            )
         self.manifest = manifest
         self.networks = networks
         self.name, self.version = manifest.name, manifest.version

@@ -41,6 +41,7 @@ def fit_model(
 
     Continues what an earlier, killed call with the same settings left in the folder.
     """
+    torch.set_num_threads(1)  # two are slower for networks so small, and round sums differently
     _same_settings(folder, manifest, recipes, patients, fold_count)
     networks, histories = {}, {}
     for name, recipe in recipes.items():
