@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from monitor.admission import Stream
 from monitor.episodes import Finding
 from monitor.events import TECHNICAL, Event, Kind, Phase, ScoredWindows
-from monitor.filters import INTERNAL_RATE_HZ
+from monitor.filters import INTERNAL_RATE_HZ, interpolator
 from monitor.model import Model
 from monitor.quality import Quality
 from monitor.scoring import REGION
@@ -154,7 +154,9 @@ class Report:
 
 def to_input(stream: Stream, sample: int) -> int:
     """The stream's own number of an internal sample."""
-    return max(stream.segment, stream.segment + round(sample * stream.rate_hz / INTERNAL_RATE_HZ))
+    # The resampler's own step: for odd rates its ratio is rounded, and positions must not drift from it.
+    _, num, den = interpolator(stream.rate_hz)
+    return max(stream.segment, stream.segment + round(sample * num / den))
 
 
 def p_value(surprise: float) -> float:
