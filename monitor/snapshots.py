@@ -16,6 +16,8 @@ from monitor.messages import Chunk
 
 STATE_SCHEMA = 1
 _MAX_BYTES = 1 << 26
+# What sound MessagePack of another shape raises, beside damaged bytes.
+_BROKEN = (zstandard.ZstdError, msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError)
 
 
 def pack(stream: Stream, arrays: Mapping[str, Mapping[str, NDArray[Any]]], model_version: str) -> bytes:
@@ -29,7 +31,9 @@ def pack(stream: Stream, arrays: Mapping[str, Mapping[str, NDArray[Any]]], model
             part: {name: _pack_array(a) for name, a in fields.items()} for part, fields in arrays.items()
         },
     }
-    return zstandard.compress(msgspec.msgpack.encode(record), 1)
+    # A checksum: a damaged number would go unseen, and a wrong state is worse than a fresh one.
+    compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
+    return compressor.compress(msgspec.msgpack.encode(record))
 
 
 def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[str, dict[str, NDArray[Any]]]]:
@@ -55,7 +59,7 @@ def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[st
             part: {field: _unpack_array(value) for field, value in fields.items()}
             for part, fields in record["arrays"].items()
         }
-    except (zstandard.ZstdError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as exc:
+    except _BROKEN as exc:
         raise StateError(f"snapshot of {name!r:.60} can't be read: {exc}") from exc
     return stream, arrays
 
