@@ -220,7 +220,7 @@ def test_asystole_after_a_bad_signal_is_told(bad: Quality, beats: int) -> None:
 
 def test_a_chaotic_rhythm_is_told_by_windows() -> None:
     """Anomalous windows in a row, with no usual beats in them, begin it; others in a row end it."""
-    watch = Watch().beat(flagged=True, rr=600)
+    watch = Watch().beat(flagged=True, rr=450).beat(flagged=True, rr=450)
     watch.told.clear()
     watch.window(anomalous=True, times=CHAOS_WINDOWS - 1)
     assert not watch.told
@@ -230,7 +230,7 @@ def test_a_chaotic_rhythm_is_told_by_windows() -> None:
     watch.window(times=CALM_WINDOWS - 1)
     assert len(watch.told) == 1
     watch.window()
-    assert watch.kinds[1:] == [(Kind.RHYTHM_CHAOTIC, Phase.END)]
+    assert watch.kinds[1] == (Kind.RHYTHM_CHAOTIC, Phase.END)
 
 
 def test_a_lasting_chaotic_rhythm_is_told_again() -> None:
