@@ -18,7 +18,15 @@ from monitor.episodes import CHAOS_WINDOWS, RUN_BEATS
 from monitor.model import Terms, threshold_for
 from tests.normals import SPEC, patients, small_recipes
 from training import calibration
-from training.calibration import beat_events, calibrate, chaotic_events, statistic_of, terms_of
+from training.calibration import (
+    _median,
+    beat_events,
+    calibrate,
+    chaotic_events,
+    rate_table,
+    statistic_of,
+    terms_of,
+)
 from training.datasets import PatientNormals
 
 _NAMES = ("usual", "population", "fixed")
@@ -167,3 +175,33 @@ def test_a_chaotic_episode_needs_windows_in_a_row() -> None:
     long, short = [True] * (CHAOS_WINDOWS + 5), [True] * (CHAOS_WINDOWS - 1)
     assert chaotic_events(np.array([*long, False, *short, False, *long[:CHAOS_WINDOWS]])) == 2
     assert chaotic_events(np.zeros(0, bool)) == 0
+
+
+def test_one_restless_patient_does_not_set_the_rate() -> None:
+    """Among five, the median's rate of beats counts; of fixed windows it is all patients' together."""
+    random = np.random.default_rng(0)
+    quiet = [random.exponential(1 / np.log(10), 3600) for _ in range(4)]
+    restless = [*quiet, random.exponential(4 / np.log(10), 3600)]
+    median = rate_table(restless, [1.0] * 5, beat_events, _median)
+    mean = rate_table(restless, [1.0] * 5, beat_events, np.average)
+    alone = rate_table(quiet, [1.0] * 4, beat_events, _median)
+    at = [np.interp(2.0, table.surprise, table.per_hour) for table in (median, mean, alone)]
+    assert at[2] == pytest.approx(36, rel=0.3)  # p = 0.01 of 3600 beats
+    assert at[0] == pytest.approx(at[2], rel=0.3)
+    assert at[1] > 3 * at[0]
+
+
+def test_rates_are_events_by_hours() -> None:
+    """Counted by hand, above each of two thresholds."""
+    strange = np.zeros(1000)
+    strange[:100:2] = 0.55
+    strange[200:212:2] = 2.05
+    table = rate_table([strange], [2.0], beat_events, np.average)
+    rates = dict(zip(table.surprise, table.per_hour, strict=True))
+    assert rates == {0.3: 28.0, 0.6: 3.0}
+
+
+def test_rates_need_events() -> None:
+    """Fewer than three events are no rate."""
+    with pytest.raises(ValueError, match="need at least two thresholds with 3 events"):
+        rate_table([np.array([0.0, 5.0, 0.0])], [1.0], beat_events, np.average)
