@@ -20,12 +20,14 @@ def calibrate(
     from monitor.model import threshold_for
     from training.build import all_normals, calibrate_model
     from training.progress import bar
+    from training.publish import publish
     from training.records import normal_records
 
     records = normal_records(data, read_manifest(model).data["records"])
     with bar("reading", len(records)) as advance:
         patients = all_normals(records, read_manifest(model).windows, lambda _: advance())
-    manifest = calibrate_model(model, patients)
+    calibrate_model(model, patients)
+    manifest = publish(model, None, records[:4])
     table = Table(
         "network", "leads", "p-value for 1 event/h", "for 10 events/h", title=f"{model}: {manifest.version}"
     )

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from training.protocol import Result
     from training.tables import Table
 
 _Protocol = Annotated[str, typer.Option(help="inter-patient or qrs.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
 _Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")]
+_Publish = Annotated[
+    bool,
+    typer.Option("--publish", help="Write report.png, CARD.md and the measures into the model's folder."),
+]
 _Records = Annotated[
     list[str] | None, typer.Option("--records", help="Only this record (repeat, or with commas).")
 ]
@@ -29,6 +34,7 @@ def evaluate(
     model: _Model = None,
     json_path: _Json = None,
     records: _Records = None,
+    publish: _Publish = False,
 ) -> None:
     """Measure a model, or the QRS detector, on annotated recordings."""
     from monitor.model import load_model
@@ -45,10 +51,20 @@ def evaluate(
     result, report = run(chosen, Request(data=data, model=loaded, records=names, bar=_bar))
     for table in result.tables:
         _print(table)
+    if publish:
+        _publish(model, data, result)
     print(f"{chosen.name}: {chosen.summary}; this run took {report['elapsed_s']:.0f} s")
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _publish(model: Path | None, data: Path, result: Result) -> None:
+    from monitor.artifact import default_model
+    from training.publish import publish
+    from training.records import DS2, normal_records
+
+    publish(model or default_model(), result, normal_records(data, DS2[:4]))
 
 
 @contextmanager
