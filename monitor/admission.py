@@ -92,14 +92,19 @@ def admit(
     return runs + _release(stream, counts), None
 
 
-def _release(stream: Stream, counts: Counter[str]) -> list[Run]:
+def give_up(stream: Stream, counts: Counter[str]) -> list[Run]:
+    """All that is held, as nothing will come before it: the recording or the session is over."""
+    return _release(stream, counts, wait=False)
+
+
+def _release(stream: Stream, counts: Counter[str], *, wait: bool = True) -> list[Run]:
     """Held chunks that follow on, and those after a gap that is given up."""
     runs: list[Run] = []
     while stream.held:
         chunk = stream.held[0]
         gap = chunk.first_sample - stream.expected
         newest = max(held.first_sample + len(held) for held in stream.held)
-        if gap > 0 and newest - stream.expected - gap < REORDER_S * stream.rate_hz:
+        if wait and gap > 0 and newest - stream.expected - gap < REORDER_S * stream.rate_hz:
             break
         stream.held.pop(0)
         if gap > 0:

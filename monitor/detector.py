@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.admission import Run, Stream, admit, join, new_stream
+from monitor.admission import Run, Stream, admit, give_up, join, new_stream
 from monitor.detection import Detection, Rejected
 from monitor.filters import INTERNAL_RATE_HZ, MISSING
 from monitor.lanes import Lane
 from monitor.messages import Chunk
 from monitor.model import Model
-from monitor.report import Report
+from monitor.report import Report, to_input
 from monitor.snapshots import pack, unpack
 from monitor.windows import WindowSpec
 
@@ -46,8 +46,9 @@ class Detector:
             known = self._streams.get(chunk.stream)
             if known is not None and not known[0].describes(chunk):
                 # A new session, rate or set of leads: finish the old segment before its slot is given away.
-                self._advance({chunk.stream: runs.pop(chunk.stream, [])}, report, counts)
-                stream, lane, slot = self._streams[chunk.stream]
+                stream, lane, slot = known
+                last = [*runs.pop(chunk.stream, []), *give_up(stream, counts)]
+                self._advance({chunk.stream: last}, report, counts)
                 lane.end_segment(stream, slot, stream.expected, report)
                 self.forget(chunk.stream)
             if chunk.stream not in self._streams:
@@ -66,8 +67,12 @@ class Detector:
         known, _, _ = self._streams[stream]
         counts: Counter[str] = Counter()
         report = Report(self.model)
-        self._advance({stream: [_padding(known, self.model.manifest.windows)]}, report, counts)
+        spec = self.model.manifest.windows
+        last = give_up(known, counts)
+        self._advance({stream: [*last, _padding(known, spec)]}, report, counts)
         report.cut_at(known.expected)
+        if to_input(known, spec.fixed_span // 2) >= known.expected:
+            report.gap(known, 0, known.expected)  # shorter than half a window: none has its centre in it
         return self._detection(report, {stream: 0}, [], counts)
 
     def snapshot(self, stream: str) -> bytes:

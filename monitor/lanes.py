@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,13 @@ from monitor.admission import Run, Stream
 from monitor.episodes import EpisodeState, beat_kind, close_all, on_beat, on_fixed
 from monitor.errors import StateError
 from monitor.model import Model, Verdicts
-from monitor.path import Judgement, Samples, SignalPath, Windows
+from monitor.path import Judgement, Samples, SignalPath, Timer, Windows
 from monitor.quality import Quality
 from monitor.report import Report, Row
 from monitor.slots import SlotState
 from monitor.usual import BeatBatch
 
 FIRST_CAPACITY = 16
-Timer = Callable[[str], AbstractContextManager[None]]
 
 
 class Lane:
@@ -93,10 +91,10 @@ class Lane:
                 self._new_segment(slot)
                 stream.segment = run.first_sample
         new = _samples(batch)
-        with timed("filter"):
-            windows = self.path.advance(new)
+        windows = self.path.advance(new, timed=timed)
         with timed("score"):
             batches: list[tuple[NDArray[np.int64], BeatBatch, Verdicts]] = []
+            ready = self.path.usual.ready[new.slots]  # a copy: before these beats
 
             def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
                 verdicts = self.model.judge_beats(beats)
@@ -106,13 +104,16 @@ class Lane:
             self.path.judge_beats(windows, new.slots, judge)
             fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD)
         with timed("decide"):
-            self._decide([stream for stream, _, _ in batch], new.slots, windows, batches, fixed, report)
+            self._decide(
+                [stream for stream, _, _ in batch], new.slots, ready, windows, batches, fixed, report
+            )
         _count(windows, counts)
 
     def _decide(
         self,
         streams: list[Stream],
         slots: NDArray[np.int64],
+        ready: NDArray[np.bool_],
         windows: Windows,
         batches: list[tuple[NDArray[np.int64], BeatBatch, Verdicts]],
         fixed: Verdicts,
@@ -129,9 +130,20 @@ class Lane:
         for at in np.lexsort((index, is_fixed, decided, stream)):
             owner, slot, i = streams[stream[at]], int(slots[stream[at]]), int(index[at])
             if is_fixed[at]:
-                self._on_fixed(owner, slot, windows, fixed, i, report)
+                self._on_fixed(owner, slot, windows, fixed, i, not ready[stream[at]], report)
             else:
                 self._on_beat(owner, slot, windows, *judged[i], i, report)
+                ready[stream[at]] = self._ready_after(slot, windows, judged, i)
+
+    def _ready_after(
+        self, slot: int, windows: Windows, judged: dict[int, tuple[BeatBatch, Verdicts, int]], i: int
+    ) -> bool:
+        """Whether the usual beat was known once beat i had been learned: what the next beat found."""
+        following = windows.beats.stream[i : i + 2]
+        if len(following) == 2 and following[0] == following[1]:
+            beats, _, row = judged[i + 1]
+            return bool(beats.ready[row])
+        return bool(self.path.usual.ready[slot])
 
     def _on_beat(
         self,
@@ -168,7 +180,14 @@ class Lane:
         report.findings(stream, on_beat(self.episodes, slot, r_peak, window, flagged, kind, why), verdict)
 
     def _on_fixed(
-        self, stream: Stream, slot: int, windows: Windows, verdicts: Verdicts, i: int, report: Report
+        self,
+        stream: Stream,
+        slot: int,
+        windows: Windows,
+        verdicts: Verdicts,
+        i: int,
+        learning: bool,
+        report: Report,
     ) -> None:
         first = int(windows.fixed.sample[i])
         span = (first, first + self.spec.fixed_span - 1)
@@ -184,7 +203,7 @@ class Lane:
             quality=quality,
             by_lead=verdicts.by_lead[i],
             worst=verdicts.worst[i],
-            learning=not bool(self.path.usual.ready[slot]),
+            learning=learning,
             late=False,
             latent=verdicts.latent[i],
         )

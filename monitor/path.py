@@ -6,6 +6,7 @@ Online and offline, training and evaluation, all run this.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,14 @@ from monitor.windows import Cuts, Extended, WindowSpec, WindowState, beat_cuts, 
 
 # (rows of the beats, the beats) → which are usual, which are flagged; some are neither
 Judgement = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+Timer = Callable[[str], AbstractContextManager[None]]  # takes the time of a stage by its name
 Judge = Callable[[NDArray[np.int64], BeatBatch], Judgement]
+
+
+def untimed(stage: str) -> AbstractContextManager[None]:
+    """A timer that takes no time."""
+    del stage
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,19 +78,21 @@ class SignalPath:
         """All per-stream state by name."""
         return {"filters": self.filters, "qrs": self.qrs, "windows": self.windows, "usual": self.usual}
 
-    def advance(self, new: Samples, found: Detections | None = None) -> Windows:
+    def advance(self, new: Samples, found: Detections | None = None, timed: Timer = untimed) -> Windows:
         """Filter, find beats and cut windows; `found` replaces the QRS detector by known R peaks."""
-        signal = to_internal(
-            self.filters, new.slots, new.offsets, new.ecg_mv, new.flags, new.n_leads, new.rates_hz
-        )
-        if found is None:
-            usable = (signal.flags & (MISSING | FLAT)) == 0
-            found = detect_beats(self.qrs, new.slots, signal.offsets, signal.raw_mv, usable, new.n_leads)
-        extended = extend(self.windows, new.slots, signal)
-        peaks = np.stack([found.r_sample, found.decided_at, found.late], axis=1).astype(np.int64)
-        beats = beat_cuts(self.windows, new.slots, self.spec, found.stream, peaks)
-        fixed = fixed_cuts(self.windows, new.slots, self.spec)
-        return self._cut(extended, beats, fixed, new.n_leads)
+        with timed("filter"):
+            signal = to_internal(
+                self.filters, new.slots, new.offsets, new.ecg_mv, new.flags, new.n_leads, new.rates_hz
+            )
+        with timed("detect"):
+            if found is None:
+                usable = (signal.flags & (MISSING | FLAT)) == 0
+                found = detect_beats(self.qrs, new.slots, signal.offsets, signal.raw_mv, usable, new.n_leads)
+            extended = extend(self.windows, new.slots, signal)
+            peaks = np.stack([found.r_sample, found.decided_at, found.late], axis=1).astype(np.int64)
+            beats = beat_cuts(self.windows, new.slots, self.spec, found.stream, peaks)
+            fixed = fixed_cuts(self.windows, new.slots, self.spec)
+            return self._cut(extended, beats, fixed, new.n_leads)
 
     def _cut(self, extended: Extended, beats: Cuts, fixed: Cuts, n_leads: NDArray[np.int64]) -> Windows:
         spec = self.spec
