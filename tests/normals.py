@@ -61,6 +61,10 @@ def small_recipes(form: str = "contextual", epochs: int = 2, seed: int = 0) -> d
     }
 
 
+class KilledError(Exception):
+    """A run is broken off here; no KeyboardInterrupt, which would end the tests if it got out."""
+
+
 def quiet(label: str, record: EpochRecord) -> None:
     """Nobody watches."""
 

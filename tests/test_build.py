@@ -18,7 +18,7 @@ from monitor.model import load_model
 from monitor.scan import scan
 from monitor.windows import WindowSpec
 from tests.models import recording_of
-from tests.normals import SPEC, made_up, normal_record, patients, pickles, quiet, small_recipes
+from tests.normals import SPEC, KilledError, made_up, normal_record, patients, pickles, quiet, small_recipes
 from training import build
 from training.build import all_normals, calibrate_model, data_facts, fit_model, fold_network
 from training.calibration import ByFold, calibrate
@@ -134,9 +134,9 @@ def test_a_killed_fit_continues(fitted: Path, tmp_path: Path) -> None:
     def on_epoch(label: str, record: EpochRecord) -> None:
         left[0] -= 1
         if not left[0]:
-            raise KeyboardInterrupt
+            raise KilledError
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         fit_model(tmp_path, _manifest(), recipes, patients(seconds=_SECONDS), 2, on_epoch)
     with pytest.raises(ArtifactError, match="can't be read"):
         load_model(tmp_path)  # no half-trained model is ever there
@@ -160,9 +160,9 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path, change: str) 
         fit_model(tmp_path, on_epoch=stop, **{**given, **other})  # type: ignore[arg-type]
 
     def stop(label: str, record: EpochRecord) -> None:
-        raise KeyboardInterrupt
+        raise KilledError
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         begin()
     others: dict[str, dict[str, object]] = {
         "epochs": {"recipes": small_recipes("plain", epochs=3)},
@@ -175,7 +175,7 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path, change: str) 
     }
     with pytest.raises(ArtifactError, match=r"training/settings\.json: a run with other data or settings"):
         begin(**others[change])
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         begin()
 
 

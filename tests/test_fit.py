@@ -18,7 +18,7 @@ from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.autoencoders.registry import build
-from tests.normals import pickles
+from tests.normals import KilledError, pickles
 from training import fit as fitting
 from training.fit import EpochRecord, FitResult, FitSettings, device, evaluate_loss, fit, to_device
 from training.objectives import OBJECTIVES, Examples, Objective
@@ -55,12 +55,12 @@ class _Run:
         return self.folder / "training" / "net.safetensors"
 
     def run(self, killed_after: int | None = None) -> FitResult:
-        """Train; raises KeyboardInterrupt after an epoch if that is asked for."""
+        """Train; raises KilledError after an epoch if that is asked for."""
 
         def on_epoch(record: EpochRecord) -> None:
             self.seen.append(record.epoch)
             if record.epoch == killed_after:
-                raise KeyboardInterrupt
+                raise KilledError
 
         torch.set_num_threads(1)  # a sum's rounding depends on how many share it
         return fit(
@@ -117,7 +117,7 @@ def test_a_killed_run_continues_as_if_nothing_was(tmp_path: Path, epoch: int) ->
     """Broken off after any epoch and begun again, training ends in the same weights and history."""
     whole, broken = _Run(tmp_path / "whole"), _Run(tmp_path / "broken")
     expected = whole.run()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         broken.run(killed_after=epoch)
     resumed = _Run(tmp_path / "broken", net=_network(seed=8))
     assert resumed.run() == expected

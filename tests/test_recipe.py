@@ -11,7 +11,7 @@ import torch
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.autoencoders.registry import build
 from monitor.usual import FEATURES, HISTORY
-from tests.normals import SPEC, patients, quiet, small_recipes
+from tests.normals import SPEC, KilledError, patients, quiet, small_recipes
 from training import recipe as recipe_module
 from training.datasets import PatientNormals, folds
 from training.fit import EpochRecord
@@ -115,10 +115,10 @@ def test_killed_between_networks(tmp_path: Path, killed_at: int) -> None:
     def on_epoch(label: str, record: EpochRecord) -> None:
         seen.append(label)
         if len(seen) == killed_at:
-            raise KeyboardInterrupt
+            raise KilledError
 
     torch.set_num_threads(1)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         fit_all("usual", small_recipes()["usual"], patients(), 2, tmp_path / "killed", on_epoch)
     resumed = fit_all("usual", small_recipes()["usual"], patients(), 2, tmp_path / "killed", on_epoch)
     whole = _train(tmp_path / "whole", patients(), "usual")
