@@ -179,15 +179,15 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path, change: str) 
         begin()
 
 
-@pytest.mark.parametrize("lost", ["population-fold-1.safetensors", "settings.json"])
+@pytest.mark.parametrize("lost", ["population-fold-0.safetensors", "settings.json"])
 def test_calibration_says_what_is_missing(tmp_path: Path, lost: str) -> None:
     """A model without what its folds left can't be calibrated, as its own networks know all patients."""
-    _fit(tmp_path, "plain")
+    fit_model(tmp_path, _manifest(), small_recipes("plain"), patients(), 2, quiet)
     (tmp_path / CHECKPOINTS / lost).unlink()
     with pytest.raises(
         ArtifactError, match=f"{lost}: missing; calibration needs the folds that `ecg-train fit`"
     ):
-        calibrate_model(tmp_path, patients(seconds=_SECONDS))
+        calibrate_model(tmp_path, patients())
 
 
 def test_calibration_is_on_the_patients_of_the_folds(fitted: Path) -> None:
