@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -141,7 +140,7 @@ def test_a_run_killed_for_real_continues(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert [child.stdout.readline(), child.stdout.readline()] == ["1\n", "2\n"]
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()  # SIGKILL
     assert child.returncode == -signal.SIGKILL
     whole, resumed = _Run(tmp_path / "whole"), _Run(tmp_path / "killed")
     assert resumed.run() == whole.run()

@@ -123,7 +123,7 @@ def test_a_killed_command_continues(data: Path, tmp_path: Path) -> None:
     ) as child:
         while child.poll() is None and not checkpoint.exists():
             time.sleep(0.01)
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()  # SIGKILL
     assert child.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "manifest.json").exists()
     for folder in ("killed", "whole"):
