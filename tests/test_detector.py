@@ -519,3 +519,14 @@ def test_nothing_in_nothing_out() -> None:
     found = Detector(small_model()).process([])
     assert not found.events
     assert len(found.windows) == 0
+
+
+@pytest.mark.xfail(
+    reason="only the last CLOCKS clock settings are kept while a batch is admitted", strict=True
+)
+def test_clock_jumps_do_not_depend_on_batches() -> None:
+    """A device that sets its clock with every chunk has the same event times in one batch as in many."""
+    ecg_mv = ecg_of(30)
+    jumps = [chunk_of(ecg_mv[i : i + 50], i, start_us=i * 40_000) for i in range(0, len(ecg_mv), 50)]
+    together = run(Detector(small_model()), [jumps])
+    assert outcome(together) == outcome(run(Detector(small_model()), ([chunk] for chunk in jumps)))

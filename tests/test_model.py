@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -24,10 +25,10 @@ from monitor.model import (
     load_model,
     threshold_for,
 )
-from monitor.path import Judgement, SignalPath
+from monitor.path import SignalPath
 from monitor.quality import Quality
 from monitor.synthetic import synthetic_ecg
-from monitor.usual import LEARN, BeatBatch
+from monitor.usual import LEARN, BeatBatch, Judgement
 from monitor.windows import WindowSpec
 from tests.models import samples_of, small_model
 
@@ -46,7 +47,8 @@ def windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]]:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
         parts.append(beats)
-        return np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+        none = np.zeros(len(rows), np.bool_)
+        return Judgement(~none, none, none)
 
     path.judge_beats(cuts, np.zeros(1, np.int64), judge)
     names = BeatBatch.__dataclass_fields__
@@ -129,13 +131,20 @@ def test_a_fixed_windows_verdict_is_its_own(order: list[int], count: int) -> Non
     assert same(model.judge_fixed(fixed_mv, good), model.judge_fixed(fixed_mv[rows], good[rows]), rows)
 
 
+def without_usual(model: Model) -> Model:
+    """The same model, its contextual network left out."""
+    calibration = {name: each for name, each in model.manifest.calibration.items() if name != "usual"}
+    networks = {name: net for name, net in model.networks.items() if name != "usual"}
+    return Model(msgspec.structs.replace(model.manifest, calibration=calibration), networks)
+
+
 def test_the_population_judges_until_the_usual_beat_is_known() -> None:
     """A contextual model's verdicts are the plain one's for a stream's first beats, and its own after."""
     beats, model = windows()[0], small_model()
     first = ~beats.ready
     assert LEARN <= first.sum() <= LEARN + 3
     both = model.judge_beats(beats)
-    plain = Model(model.manifest, {k: net for k, net in model.networks.items() if k != "usual"})
+    plain = without_usual(model)
     assert model.contextual
     assert not plain.contextual
     assert same(both, plain.judge_beats(beats.rows(first)), np.flatnonzero(first))
@@ -149,7 +158,8 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
     found = small_model().judge_fixed(fixed_mv, good)
     assert np.isnan(found.surprise[3])
     assert not found.anomalous[3]
-    assert not found.usual[3]
+    assert not found.judgement().usual[3]
+    assert not found.judgement().strange[3]
     assert not np.isnan(found.surprise[good.any(axis=1)]).any()
     assert np.isnan(found.by_lead[~good]).all()
     beats.good[:] = False
@@ -159,14 +169,16 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
 def test_usual_is_well_below_the_threshold() -> None:
     """A stream learns from beats under both limits, never from an anomalous one."""
     found = small_model().judge_beats(windows()[0])
-    assert not (found.usual & found.anomalous).any()
-    assert (found.surprise[found.usual] < USUAL_SURPRISE).all()
-    assert found.usual.any()
-    assert found.anomalous.any()
+    taught = found.judgement()
+    assert not (taught.usual & (taught.flagged | taught.strange)).any()
+    assert np.array_equal(taught.flagged, found.anomalous)
+    assert (found.surprise[taught.usual] < USUAL_SURPRISE).all()
+    assert taught.usual.any()
+    assert taught.flagged.any()
     loose = Model(small_model().manifest, small_model().networks, 10_000.0)
     loose.thresholds = {kind: {"1": 0.1, "2": 0.1} for kind in loose.thresholds}
     tight = loose.judge_beats(windows()[0])
-    assert (tight.surprise[tight.usual] < 0.1).all()
+    assert (tight.surprise[tight.judgement().usual] < 0.1).all()
 
 
 def test_the_statistic_is_shape_and_rhythm() -> None:
@@ -214,6 +226,13 @@ def test_a_contextual_network_must_tell_its_spread() -> None:
     mixed = Model(model.manifest, {**model.networks, "usual": model.networks["population"]})
     with pytest.raises(ValueError, match="spread and rhythm"):
         mixed.judge_beats(windows()[0])
+
+
+def test_a_model_without_calibration_is_refused() -> None:
+    """Networks that were fitted but not calibrated can judge nothing."""
+    model = small_model()
+    with pytest.raises(ArtifactError, match="ecg-train calibrate"):
+        Model(msgspec.structs.replace(model.manifest, calibration={}), model.networks)
 
 
 def test_halves_are_the_windows_in_order() -> None:

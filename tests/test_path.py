@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 
 from monitor.beats import Detections
 from monitor.filters import MISSING
-from monitor.path import Judgement, Samples, SignalPath, Windows
+from monitor.path import Samples, SignalPath, Windows
 from monitor.quality import Quality
 from monitor.synthetic import SyntheticEcg, synthetic_ecg
-from monitor.usual import LEARN, BeatBatch
+from monitor.usual import LEARN, BeatBatch, Judgement
 from monitor.windows import WindowSpec
 from tests.models import samples_of
 
 ZERO = np.zeros(1, np.int64)
+
+
+def all_usual(n: int) -> Judgement:
+    """So many beats from which the usual one is learned."""
+    none = np.zeros(n, np.bool_)
+    return Judgement(usual=~none, flagged=none, strange=none)
 
 
 def cut(ecg: SyntheticEcg, first: int, last: int) -> Samples:
@@ -102,7 +108,7 @@ def test_each_round_takes_one_beat_a_stream_in_order() -> None:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
         rounds.append(rows)
-        return np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+        return all_usual(len(rows))
 
     path.judge_beats(windows, slots, judge)
     assert sorted(np.concatenate(rounds).tolist()) == list(range(len(windows.beats)))
@@ -122,7 +128,7 @@ def test_what_a_beat_teaches_is_known_to_the_next() -> None:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
         ready.extend(beats.ready[windows.beats.stream[rows] == 0].tolist())
-        return np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+        return all_usual(len(rows))
 
     path.judge_beats(windows, slots, judge)
     assert ready == [False] * LEARN + [True] * (len(ready) - LEARN)
@@ -145,4 +151,4 @@ def test_little_or_nothing_new_gives_nothing(new_samples: int) -> None:
     """Streams may have no new sample at all."""
     windows = SignalPath(WindowSpec(), 1, 2).advance(cut(synthetic_ecg(2), 0, new_samples))
     assert len(windows.beats) == len(windows.fixed) == 0
-    SignalPath(WindowSpec(), 1, 2).judge_beats(windows, ZERO, lambda rows, beats: (beats.ready, beats.ready))
+    SignalPath(WindowSpec(), 1, 2).judge_beats(windows, ZERO, lambda rows, beats: all_usual(0))

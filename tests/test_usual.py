@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from monitor.filters import INTERNAL_RATE_HZ
-from monitor.usual import HISTORY, LEARN, BeatBatch, UsualState, describe, learn
+from monitor.usual import HISTORY, LASTING, LEARN, BeatBatch, Judgement, UsualState, describe, learn
 from monitor.windows import WindowSpec
 
 SPEC = WindowSpec()
@@ -20,6 +20,11 @@ def shape(width_s: float = 0.012, size_mv: float = 1.0, shift: int = 0) -> NDArr
     time_s = (np.arange(SPEC.span) - at) / INTERNAL_RATE_HZ
     peak = size_mv * np.exp(-0.5 * (time_s / width_s) ** 2)
     return np.stack([peak, 0.5 * peak], axis=1).astype(np.float32)[None]
+
+
+def judged(usual: bool = True, flagged: bool = False, strange: bool = False, n: int = 1) -> Judgement:
+    """The same judgement of so many beats."""
+    return Judgement(*(np.full(n, each) for each in (usual, flagged, strange)))
 
 
 class Heart:
@@ -35,6 +40,7 @@ class Heart:
         *,
         usual: bool = True,
         flagged: bool = False,
+        strange: bool = False,
         rr_s: float = 0.8,
         good: bool = True,
     ) -> BeatBatch:
@@ -42,7 +48,7 @@ class Heart:
         self.r_peak += round(rr_s * INTERNAL_RATE_HZ)
         fine = np.full((1, 2), good)
         batch = describe(self.state, SPEC, ONE, np.array([self.r_peak]), wide_mv, fine)
-        learn(self.state, ONE, batch.beat, fine, np.array([usual]), np.array([flagged]))
+        learn(self.state, ONE, batch.beat, fine, judged(usual, flagged, strange))
         return batch
 
     def settle(self, beats: int = LEARN) -> Heart:
@@ -96,14 +102,24 @@ def test_an_unusual_beat_never_becomes_usual() -> None:
     assert np.array_equal(heart.state.usual, before)
 
 
-def test_a_lasting_arrhythmia_does_not_widen_what_is_expected() -> None:
-    """How far flagged beats strayed is forgotten in every lead; how far usual ones did is remembered."""
+def test_a_strange_beat_does_not_widen_what_is_expected() -> None:
+    """How far a strange beat strayed is forgotten in every lead; how far usual ones did is remembered."""
     heart = Heart().settle(LEARN + HISTORY)
     known = heart.state.past[0, :, -1].copy()
     assert (known[:, 3:] != 0).any(axis=1).all()
-    heart.beat(shape(width_s=0.05), usual=False, flagged=True)
+    heart.beat(shape(width_s=0.05), usual=False, flagged=True, strange=True)
     assert not heart.state.past[0, :, -1, 3:].any()
     assert heart.state.past[0, :, -1, 0].all()  # that there was a beat, and when, is still told
+
+
+def test_a_lasting_arrhythmia_does_not_widen_what_is_expected() -> None:
+    """Flagged beats that are not strange are forgotten, too, once there are LASTING of them in a row."""
+    heart = Heart().settle(LEARN + HISTORY)
+    for _ in range(LASTING + 3):
+        heart.beat(shape(width_s=0.02), usual=False, flagged=True)
+    assert not heart.state.past[0, :, -4:, 3:].any()
+    heart.beat(shape(width_s=0.014), usual=False)
+    assert heart.state.past[0, :, -1, 3:].any()
 
 
 def test_a_beat_in_between_is_remembered_but_not_learned() -> None:
@@ -137,7 +153,7 @@ def test_a_lead_that_comes_later_is_learned() -> None:
     for _ in range(LEARN):
         heart.r_peak += 200
         batch = describe(heart.state, SPEC, ONE, np.array([heart.r_peak]), shape(), first_only)
-        learn(heart.state, ONE, batch.beat, first_only, np.array([True]), np.array([False]))
+        learn(heart.state, ONE, batch.beat, first_only, judged())
     assert heart.beat(shape()).known.tolist() == [[True, False]]
     assert heart.beat(shape()).known.tolist() == [[True, True]]
 
@@ -173,7 +189,7 @@ def test_a_batch_gives_what_each_stream_gives_alone() -> None:
         alone = [heart.beat(each, rr_s=rr) for heart, each, rr in zip(hearts, shapes, rr_s, strict=True)]
         peaks = np.array([heart.r_peak for heart in hearts])
         both = describe(state, SPEC, slots, peaks, np.concatenate(shapes), fine)
-        learn(state, slots, both.beat, fine, np.ones(2, np.bool_), np.zeros(2, np.bool_))
+        learn(state, slots, both.beat, fine, judged(n=2))
         for name in BeatBatch.__dataclass_fields__:
             joined = np.concatenate([getattr(each, name) for each in alone])
             assert np.array_equal(getattr(both, name), joined, equal_nan=joined.dtype != bool)
