@@ -19,6 +19,7 @@ from monitor.errors import ScoreError, StateError
 from monitor.events import Event, Kind, Phase
 from monitor.filters import delay_s
 from monitor.messages import Chunk
+from monitor.snapshots import pack, unpack
 from monitor.synthetic import synthetic_ecg
 from monitor.windows import WindowSpec
 from tests.made_up import Outcome, chunk_of, chunks_of, counts_of, events_of, outcome, run
@@ -451,6 +452,18 @@ def test_a_restored_stream_must_fit() -> None:
     with pytest.raises(StateError):
         detector.restore("a", b"nonsense")
     assert detector.streams() == []
+
+
+def test_a_snapshot_of_another_shape_leaves_no_trace() -> None:
+    """Sound bytes whose arrays don't fit are refused, and their slot is given back."""
+    detector = Detector(small_model())
+    detector.process([chunk_of(ecg_of(5))])
+    stream, arrays = unpack(detector.snapshot("a"), detector.model_version, "a")
+    arrays["windows"]["n"] = np.zeros(3, np.int64)
+    with pytest.raises(StateError, match="snapshot field n"):
+        detector.restore("a", pack(stream, arrays, detector.model_version))
+    assert detector.streams() == []
+    assert detector.learning() == 0
 
 
 def test_a_forgotten_stream_is_new() -> None:
