@@ -28,8 +28,9 @@ from monitor.model import (
 from monitor.path import SignalPath
 from monitor.quality import Quality
 from monitor.synthetic import synthetic_ecg
-from monitor.usual import LEARN, BeatBatch, Judgement
+from monitor.usual import LEARN, BeatBatch
 from monitor.windows import WindowSpec
+from tests.models import _collector as collector
 from tests.models import samples_of, small_model
 
 TABLE = RateTable(surprise=(1.0, 2.0, 3.0), per_hour=(100.0, 10.0, 1.0))
@@ -43,13 +44,7 @@ def windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]]:
     ecg.ecg_mv[5000:8000, 1] = np.nan  # beats with one lead, too
     path = SignalPath(WindowSpec(), 1, 2)
     cuts = path.advance(samples_of(ecg))
-    parts: list[BeatBatch] = []
-
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
-        parts.append(beats)
-        none = np.zeros(len(rows), np.bool_)
-        return Judgement(~none, none, none)
-
+    parts, judge = collector()
     path.judge_beats(cuts, np.zeros(1, np.int64), judge)
     names = BeatBatch.__dataclass_fields__
     beats = BeatBatch(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
@@ -158,8 +153,7 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
     found = small_model().judge_fixed(fixed_mv, good)
     assert np.isnan(found.surprise[3])
     assert not found.anomalous[3]
-    assert not found.judgement().usual[3]
-    assert not found.judgement().strange[3]
+    assert not found.usual[3]
     assert not np.isnan(found.surprise[good.any(axis=1)]).any()
     assert np.isnan(found.by_lead[~good]).all()
     beats.good[:] = False
@@ -169,16 +163,14 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
 def test_usual_is_well_below_the_threshold() -> None:
     """A stream learns from beats under both limits, never from an anomalous one."""
     found = small_model().judge_beats(windows()[0])
-    taught = found.judgement()
-    assert not (taught.usual & (taught.flagged | taught.strange)).any()
-    assert np.array_equal(taught.flagged, found.anomalous)
-    assert (found.surprise[taught.usual] < USUAL_SURPRISE).all()
-    assert taught.usual.any()
-    assert taught.flagged.any()
+    assert not (found.usual & found.anomalous).any()
+    assert (found.surprise[found.usual] < USUAL_SURPRISE).all()
+    assert found.usual.any()
+    assert found.anomalous.any()
     loose = Model(small_model().manifest, small_model().networks, 10_000.0)
     loose.thresholds = {kind: {"1": 0.1, "2": 0.1} for kind in loose.thresholds}
     tight = loose.judge_beats(windows()[0])
-    assert (tight.surprise[tight.judgement().usual] < 0.1).all()
+    assert (tight.surprise[tight.usual] < 0.1).all()
 
 
 def test_the_statistic_is_shape_and_rhythm() -> None:

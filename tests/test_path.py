@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,20 +14,26 @@ from numpy.typing import NDArray
 
 from monitor.beats import Detections
 from monitor.filters import MISSING
-from monitor.path import Samples, SignalPath, Windows
+from monitor.path import Judge, Samples, SignalPath, Windows
 from monitor.quality import Quality
 from monitor.synthetic import SyntheticEcg, synthetic_ecg
-from monitor.usual import LEARN, BeatBatch, Judgement
+from monitor.usual import LEARN, BeatBatch
 from monitor.windows import WindowSpec
+from tests.models import _collector as collector
 from tests.models import samples_of
 
 ZERO = np.zeros(1, np.int64)
 
 
-def all_usual(n: int) -> Judgement:
-    """So many beats from which the usual one is learned."""
-    none = np.zeros(n, np.bool_)
-    return Judgement(usual=~none, flagged=none, strange=none)
+def watching(see: Callable[[NDArray[np.int64], BeatBatch], None]) -> Judge:
+    """A judge that finds every beat usual, and shows it first."""
+    _, usual = collector()
+
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Any:
+        see(rows, beats)
+        return usual(rows, beats)
+
+    return judge
 
 
 def cut(ecg: SyntheticEcg, first: int, last: int) -> Samples:
@@ -106,11 +114,7 @@ def test_each_round_takes_one_beat_a_stream_in_order() -> None:
     path, windows, slots = two_streams()
     rounds: list[NDArray[np.int64]] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
-        rounds.append(rows)
-        return all_usual(len(rows))
-
-    path.judge_beats(windows, slots, judge)
+    path.judge_beats(windows, slots, watching(lambda rows, _: rounds.append(rows)))
     assert sorted(np.concatenate(rounds).tolist()) == list(range(len(windows.beats)))
     seen = {0: -1, 1: -1}
     for rows in rounds:
@@ -126,11 +130,10 @@ def test_what_a_beat_teaches_is_known_to_the_next() -> None:
     path, windows, slots = two_streams()
     ready: list[bool] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
+    def see(rows: NDArray[np.int64], beats: BeatBatch) -> None:
         ready.extend(beats.ready[windows.beats.stream[rows] == 0].tolist())
-        return all_usual(len(rows))
 
-    path.judge_beats(windows, slots, judge)
+    path.judge_beats(windows, slots, watching(see))
     assert ready == [False] * LEARN + [True] * (len(ready) - LEARN)
     assert ready[-1]
 
@@ -151,4 +154,4 @@ def test_little_or_nothing_new_gives_nothing(new_samples: int) -> None:
     """Streams may have no new sample at all."""
     windows = SignalPath(WindowSpec(), 1, 2).advance(cut(synthetic_ecg(2), 0, new_samples))
     assert len(windows.beats) == len(windows.fixed) == 0
-    SignalPath(WindowSpec(), 1, 2).judge_beats(windows, ZERO, lambda rows, beats: all_usual(0))
+    SignalPath(WindowSpec(), 1, 2).judge_beats(windows, ZERO, watching(lambda rows, beats: None))
