@@ -15,7 +15,7 @@ from monitor.messages import Chunk
 MAX_FILL_S = 5.0  # a longer gap begins a new segment; a shorter one is filled with missing samples
 REORDER_S = 2.0  # a chunk that is early waits until so much signal has come after the hole
 CLOCK_S = 0.5  # a chunk whose start time strays so far from the sample count sets the clock anew
-CLOCKS = 64  # clock settings remembered: a replay faster than real time sets it every chunk
+LOOK_BACK_S = 10.0  # clock settings are kept for so long: events look back a few seconds only
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +49,12 @@ class Stream:
         known = [clock for clock in self.clocks if clock[0] <= sample] or self.clocks[:1]
         at, start_us = known[-1]
         return start_us + round((sample - at) * 1e6 / self.rate_hz)
+
+    def forget_clocks(self) -> None:
+        """Drop clock settings that no event looks back to; not before a batch is worked off."""
+        oldest = self.expected - LOOK_BACK_S * self.rate_hz
+        old = sum(at <= oldest for at, _ in self.clocks)
+        self.clocks = self.clocks[max(0, old - 1) :]
 
     def describes(self, chunk: Chunk) -> bool:
         """True if the chunk continues this stream's session, leads and sampling rate."""
@@ -131,7 +137,7 @@ def _bridge(stream: Stream, gap: int) -> list[Run]:
 def _run(stream: Stream, chunk: Chunk, skip: int, *, fresh: bool) -> Run:
     stray = chunk.start_us - stream.time_us(chunk.first_sample)
     if abs(stray) > CLOCK_S * 1e6:
-        stream.clocks = [*stream.clocks[1 - CLOCKS :], (chunk.first_sample, chunk.start_us)]
+        stream.clocks.append((chunk.first_sample, chunk.start_us))
     stream.expected = chunk.first_sample + len(chunk)
     flags = np.where(chunk.valid, np.where(chunk.saturated, SATURATED, 0), MISSING).astype(np.uint8)
     return Run(chunk.ecg_mv[skip:], flags[skip:], chunk.first_sample + skip, fresh)

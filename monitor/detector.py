@@ -60,6 +60,8 @@ class Detector:
                 counts["samples"] += len(chunk)
             runs.setdefault(chunk.stream, []).extend(released)
         self._advance(runs, report, counts)
+        for name in last_chunk:
+            self._streams[name][0].forget_clocks()
         return self._detection(report, last_chunk, rejected, counts)
 
     def finish(self, stream: str) -> Detection:

@@ -157,13 +157,13 @@ def on_fixed(
     if quality != Quality.GOOD:
         state.bad_until[slot] = span[1]
         return out
-    last = int(state.last_r[slot])
-    silent = span[1] - max(last, 0)
-    clean = state.bad_until[slot] < max(last, 0)
-    if silent >= PAUSE + DECISION and clean and not state.pause_open[slot] and not state.chaos_open[slot]:
+    # Silence counts from the last beat, or from when the signal could be judged again.
+    since = max(int(state.last_r[slot]), int(state.bad_until[slot]), 0)
+    silent = span[1] - since
+    if silent >= PAUSE + DECISION and not state.pause_open[slot] and not state.chaos_open[slot]:
         state.pause_open[slot] = True
         why = "asystole, or a lead that is off" if low else "no beat"
-        out.append(Finding(Kind.RHYTHM_PAUSE, max(last, 0), max(last, 0), span[1], why, Phase.ONSET))
+        out.append(Finding(Kind.RHYTHM_PAUSE, since, since, span[1], why, Phase.ONSET))
     return out
 
 

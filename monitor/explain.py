@@ -14,7 +14,7 @@ from monitor.events import Event
 from monitor.filters import INTERNAL_RATE_HZ, MISSING, SATURATED
 from monitor.messages import Chunk
 from monitor.model import Model, contextual_inputs
-from monitor.path import Judgement, Samples, SignalPath, Windows
+from monitor.path import Samples, SignalPath, Windows
 from monitor.scoring import run_tiled
 from monitor.usual import BeatBatch
 
@@ -68,11 +68,10 @@ def _describe(model: Model, path: SignalPath, windows: Windows, row: int) -> Bea
     """The row's beat with its usual beat and history, learned from the unflagged beats before it."""
     found: list[BeatBatch] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
         if row in rows:
             found.append(beats.rows(rows == row))
-        verdicts = model.judge_beats(beats)
-        return verdicts.usual, verdicts.anomalous
+        return model.judge_beats(beats).usual
 
     path.judge_beats(windows, np.zeros(1, np.int64), judge)
     return found[0]

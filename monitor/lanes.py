@@ -13,7 +13,7 @@ from monitor.admission import Run, Stream
 from monitor.episodes import EpisodeState, beat_kind, close_all, on_beat, on_fixed
 from monitor.errors import StateError
 from monitor.model import Model, Verdicts
-from monitor.path import Judgement, Samples, SignalPath, Timer, Windows
+from monitor.path import Samples, SignalPath, Timer, Windows
 from monitor.quality import Quality
 from monitor.report import Report, Row
 from monitor.slots import SlotState
@@ -96,10 +96,10 @@ class Lane:
             batches: list[tuple[NDArray[np.int64], BeatBatch, Verdicts]] = []
             ready = self.path.usual.ready[new.slots]  # a copy: before these beats
 
-            def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
+            def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
                 verdicts = self.model.judge_beats(beats)
                 batches.append((rows, beats, verdicts))
-                return verdicts.usual, verdicts.anomalous
+                return verdicts.usual
 
             self.path.judge_beats(windows, new.slots, judge)
             fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD)

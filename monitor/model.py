@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.artifact import Manifest, RateTable, TermCalibration, default_model, read_artifact
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
-from monitor.errors import ArtifactError
+from monitor.errors import ArtifactError, ScoreError
 from monitor.scoring import (
     EARLY_WEIGHT,
     RHYTHM_WEIGHT,
@@ -24,7 +24,7 @@ from monitor.scoring import (
 )
 from monitor.usual import BeatBatch
 
-USUAL_SURPRISE = 1.5  # p = 0.03: a beat stranger than that teaches nothing about what is usual
+USUAL_SURPRISE = 2.0  # p = 0.01: a stranger beat teaches nothing, however strict the budget
 FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest
 
 
@@ -80,10 +80,7 @@ class Verdicts:
 
     @property
     def usual(self) -> NDArray[np.bool_]:
-        """True where the stream may learn from a beat: well below the threshold.
-
-        Strange beats that stay below it would creep in.
-        """
+        """True where the stream may learn from a beat: neither flagged nor close to it."""
         below: NDArray[np.bool_] = self.surprise < np.minimum(self.threshold, USUAL_SURPRISE)
         return below
 
@@ -126,6 +123,8 @@ class Model:
         by_lead = calibration.terms["error"].surprise(terms.error)
         statistic, shape, rhythm = fuse(calibration, by_lead, terms)
         leads = np.minimum(terms.usable.sum(axis=1), 2)
+        if not np.isfinite(statistic[leads > 0]).all():
+            raise ScoreError(f"{self.name}: a {kind} statistic is not a number")
         surprise, threshold = np.full(len(leads), np.nan), np.full(len(leads), np.inf)
         for count in (1, 2):
             rows = leads == count

@@ -19,10 +19,9 @@ from monitor.slots import SlotState
 from monitor.usual import BeatBatch, UsualState, describe, learn
 from monitor.windows import Cuts, Extended, WindowSpec, WindowState, beat_cuts, extend, fixed_cuts
 
-# (rows of the beats, the beats) → which are usual, which are flagged; some are neither
-Judgement = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 Timer = Callable[[str], AbstractContextManager[None]]  # takes the time of a stage by its name
-Judge = Callable[[NDArray[np.int64], BeatBatch], Judgement]
+# (rows of the beats, the beats) → which are usual: the stream learns from these
+Judge = Callable[[NDArray[np.int64], BeatBatch], NDArray[np.bool_]]
 
 
 def untimed(stage: str) -> AbstractContextManager[None]:
@@ -121,8 +120,8 @@ class SignalPath:
     def judge_beats(self, windows: Windows, slots: NDArray[np.int64], judge: Judge) -> None:
         """Show `judge` every beat in each stream's order, and learn from those that it finds usual.
 
-        judge: (rows of windows.beats, their BeatBatch) → usual, flagged. Each round takes the next beat
-        of every stream: what a beat teaches is known before the next one is judged.
+        judge: (rows of windows.beats, their BeatBatch) → usual. Each round takes the next beat of every
+        stream: what a beat teaches is known before the next one is judged.
         """
         slot = slots[windows.beats.stream]
         good = windows.beat_quality == Quality.GOOD
@@ -132,7 +131,7 @@ class SignalPath:
             batch = describe(
                 self.usual, self.spec, slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now]
             )
-            learn(self.usual, slot[now], batch.beat, good[now], *judge(now, batch))
+            learn(self.usual, slot[now], batch.beat, good[now], judge(now, batch))
 
 
 def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:

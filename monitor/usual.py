@@ -133,11 +133,10 @@ def learn(
     beat_mv: NDArray[np.float32],
     good: NDArray[np.bool_],
     usual: NDArray[np.bool_],
-    flagged: NDArray[np.bool_],
 ) -> None:
-    """Take beats that were found usual into the usual beat, and forget how far flagged ones strayed.
+    """Take beats that were found usual into the usual beat, and forget how far the others strayed.
 
-    slot, usual, flagged: (n,), one beat a stream at most; beat_mv: (n, leads, samples) as `describe` gave it.
+    slot, usual: (n,), one beat a stream at most; beat_mv: (n, leads, samples) as `describe` gave it.
     """
     for i, s in enumerate(slot):
         if not state.ready[s]:
@@ -151,7 +150,7 @@ def learn(
                 state.ready[s] = True
         elif usual[i]:
             _renew(state.usual[s], state.learned[s], beat_mv[i], good[i])
-        elif flagged[i]:
+        else:
             # An arrhythmia that lasts must not widen what is expected of the stream.
             state.past[s, :, -1, KNOWN:] = 0.0
 

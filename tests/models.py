@@ -16,7 +16,7 @@ from monitor.calibration import Calibration, fit_calibration
 from monitor.filters import MISSING
 from monitor.messages import Lead
 from monitor.model import Model, Terms, fixed_terms, fuse, population_terms, usual_terms
-from monitor.path import Judge, Judgement, Samples, SignalPath
+from monitor.path import Judge, Samples, SignalPath
 from monitor.quality import Quality
 from monitor.recordings import Recording
 from monitor.synthetic import SyntheticEcg, synthetic_ecg
@@ -97,9 +97,9 @@ def _normal_windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]
 def _collector() -> tuple[list[BeatBatch], Judge]:
     parts: list[BeatBatch] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
         parts.append(beats)
-        return np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+        return np.ones(len(rows), np.bool_)
 
     return parts, judge
 

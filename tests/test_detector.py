@@ -283,7 +283,6 @@ def test_a_flat_line_is_lost_signal() -> None:
     assert Kind.SIGNAL_RESTORED in {event.kind for event in told}
 
 
-@pytest.mark.xfail(reason="a bad window hides the silence after it until the next beat", strict=True)
 def test_asystole_after_a_shaken_electrode_is_told() -> None:
     """A second of swings at the collapse doesn't hide the silence after it."""
     ecg_mv = two_minutes()[:15000].copy()
@@ -534,9 +533,6 @@ def test_nothing_in_nothing_out() -> None:
     assert len(found.windows) == 0
 
 
-@pytest.mark.xfail(
-    reason="only the last CLOCKS clock settings are kept while a batch is admitted", strict=True
-)
 def test_clock_jumps_do_not_depend_on_batches() -> None:
     """A device that sets its clock with every chunk has the same event times in one batch as in many."""
     ecg_mv = ecg_of(30)

@@ -191,9 +191,6 @@ def test_a_broken_network_is_an_error(network: str, name: str) -> None:
     broken(network, name)
 
 
-@pytest.mark.xfail(
-    reason="a rhythm that is not a number makes a verdict 'not judged', thus normal", strict=True
-)
 def test_a_broken_rhythm_is_an_error() -> None:
     """What the network says of the next interval is part of the score, too."""
     broken("usual", "to_rhythm.weight")

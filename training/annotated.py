@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from monitor.beats import Detections
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.model import Model
-from monitor.path import Judge, Judgement, Samples, SignalPath, Windows
+from monitor.path import Judge, Samples, SignalPath, Windows
 from monitor.usual import BeatBatch
 from training.measures import MISSED, PatientScores
 from training.records import AnnotatedRecord
@@ -65,13 +65,13 @@ def _judge(model: Model, windows: Windows, judged: list[_Judged]) -> Judge:
         beat[row] = judged[stream].next
         judged[stream].next += 1
 
-    def judge(rows: NDArray[np.int64], batch: BeatBatch) -> Judgement:
+    def judge(rows: NDArray[np.int64], batch: BeatBatch) -> NDArray[np.bool_]:
         verdicts = model.judge_beats(batch)
         scores = np.nan_to_num(verdicts.surprise, nan=MISSED)
         for row, score, flagged in zip(rows, scores, verdicts.anomalous, strict=True):
             owner = judged[windows.beats.stream[row]]
             owner.score[beat[row]], owner.flagged[beat[row]] = score, flagged
-        return verdicts.usual, verdicts.anomalous
+        return verdicts.usual
 
     return judge
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.filters import INTERNAL_RATE_HZ, MISSING
-from monitor.path import Judgement, Samples, SignalPath, Windows
+from monitor.path import Samples, SignalPath, Windows
 from monitor.quality import Quality
 from monitor.usual import BeatBatch
 from monitor.windows import WindowSpec
@@ -59,9 +59,9 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
         raise DataError(f"{record.name}: none of its {len(r_peaks)} detected beats is normal; leave it out")
     parts: list[tuple[NDArray[np.int64], BeatBatch]] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Judgement:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
         parts.append((rows, beats))
-        return normal[rows], ~normal[rows]
+        return normal[rows]
 
     path.judge_beats(windows, slot, judge)
     rows = np.concatenate([rows for rows, _ in parts])
