@@ -107,9 +107,7 @@ def _operating_point(manifest: Manifest) -> str:
         for leads, table in calibration.rates.items():
             p_value = 10 ** -threshold_for(table, budget * share)
             rows.append(f"| {name} | {'2 or more' if leads == '2' else leads} | {p_value:.2g} |")
-    head = (
-        f"Budget: {budget:g} events an hour and stream on normal ECG; the daemon's settings may say another."
-    )
+    head = f"Budget: {budget:g} events an hour on the median patient's normal ECG; the daemon's settings may say another."
     return head + "\n\n| network | leads | p-value below which it flags |\n|---|---|---|\n" + "\n".join(rows)
 
 
