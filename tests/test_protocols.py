@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import typer
 
+from monitor.artifact import Manifest
 from monitor.figures import Figure
 from monitor.synthetic import synthetic_ecg
 from tests.databases import write_record
@@ -68,7 +69,7 @@ def test_inter_patient_from_the_command_line(
     assert [row["record"] for row in report["records"]] == ["100", "103", "232"]
     assert report["model"]["name"] == "small"
     assert report["elapsed_s"] > 0
-    assert report["operating_point"]["budget_per_hour"] == 3.0
+    assert report["operating_point"]["budget_per_hour"] == Manifest(name="any").default_budget_per_hour
     out = capsys.readouterr().out
     assert "Ranking, by class against N" in out
     assert "inter-patient: DS2" in out
