@@ -21,6 +21,11 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
+def dying_with_parent(command: Sequence[str]) -> list[str]:
+    """The same command, killed by the kernel when the thread that starts it dies; it begins with a path."""
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+
+
 @contextmanager
 def child_process(
     command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
@@ -29,11 +34,10 @@ def child_process(
 
     command: the first entry is a path. Enter the block on a thread that lives as long as the child shall.
     """
-    shim = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
     with log.open("wb") as out:
         # A session of its own: Ctrl-C at the terminal comes to the parent, which stops its children in order.
         process = subprocess.Popen(
-            [*shim, *command],
+            dying_with_parent(command),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

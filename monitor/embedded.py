@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from monitor.children import dying_with_parent
 from monitor.errors import BrokerError
 
 logger = logging.getLogger(__name__)
@@ -26,15 +26,6 @@ START_S = 60.0  # Kafka takes 3 s, on a loaded machine ten times that
 STOP_S = 15.0
 ATTEMPTS = 3  # another process may take a port between our looking and the broker's binding
 _HEAP = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-# Linux: the kernel kills the broker when the thread that started it dies, however it dies.
-_DIE_WITH_PARENT = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 _KAFKA = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -172,10 +163,9 @@ def _start_noida(place: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 def _spawn(command: list[str], place: Path) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C at the terminal reaches the clients first, which still want to commit.
-    shim = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
     with (place / "broker.log").open("ab") as log:
         return subprocess.Popen(
-            [*shim, *command],
+            dying_with_parent(command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
