@@ -98,6 +98,17 @@ def test_qrs_needs_no_model(data: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "Noise stress test" in capsys.readouterr().out
 
 
+def test_results_page_is_written_by_the_command(data: Path, tmp_path: Path) -> None:
+    """The page holds the command that made it, and a second run leaves one section."""
+    page = tmp_path / "docs" / "results.md"
+    for _ in range(2):
+        command(data=data, protocol="qrs", records=["100"], docs=page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<!-- qrs: begin -->") == 1
+    assert f"ecg-train evaluate --protocol qrs --data DATA --records 100 --docs {page}" in text
+    assert "Model" not in text
+
+
 def test_qrs_without_the_noise_database(data: Path, tmp_path: Path) -> None:
     """The noise stress test is a download of its own; without it the rest is measured."""
     write_record(tmp_path / "mitdb", "100", 310, ventricular=())

@@ -9,6 +9,7 @@ from monitor.artifact import Manifest
 from monitor.figures import Figure
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.model import FIXED_SHARE, threshold_for
+from training.markdown import markdown_table
 from training.tables import by_form
 
 NOTICE = "Research use, not a medical device."
@@ -123,5 +124,4 @@ def _measures(figures: Sequence[Figure]) -> str:
         "are drawn anew. Detected: our own beat detections, missed beats ranked last, false ones counted as "
         "negatives; − 232: without the record in which the abnormal beats are the regular rhythm."
     )
-    lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
-    return notes + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{notes}\n\n{markdown_table(table)}"

@@ -9,6 +9,7 @@ from monitor.figures import Figure
 
 # Sick sinus syndrome, with 1,382 of DS2's 1,837 S beats: there they are the regular rhythm.
 ODD_ONE = "232"
+RECORD = "record"  # heads the first column of a table with a row a record
 DETECTED, WITHOUT = "/detected", f"/without-{ODD_ONE}"  # what a group's name says of its form
 _FORMS = {
     "": "annotated",
@@ -47,8 +48,27 @@ def target_shown(figure: Figure) -> str:
     """A figure's target and whether it is met, as text."""
     if figure.target is None:
         return ""
-    sign = "≥" if figure.better == "higher" else "≤"
-    return f"{sign} {figure.target:g} {'✓' if figure.met else '✗'}"
+    return f"{_wanted(figure)} {'✓' if figure.met else '✗'}"
+
+
+def _wanted(figure: Figure) -> str:
+    return f"{'≥' if figure.better == 'higher' else '≤'} {figure.target:g}"
+
+
+def targets_table(figures: Sequence[Figure]) -> Table:
+    """Every figure that has a target: what was wanted, what was got, and whether that is enough."""
+    rows = [
+        (
+            each.name.replace("_", " "),
+            each.group,
+            shown(each),
+            _wanted(each),
+            "met" if each.met else "not met",
+        )
+        for each in figures
+        if each.target is not None
+    ]
+    return Table("Targets", ("measure", "group", "value", "target", "verdict"), rows)
 
 
 def by_form(title: str, figures: Sequence[Figure]) -> Table:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,9 @@ _Protocol = Annotated[str, typer.Option(help="inter-patient or qrs.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
 _Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")]
+_Docs = Annotated[
+    Path | None, typer.Option(help="Replace the protocol's section of this Markdown page, or append it.")
+]
 _Publish = Annotated[
     bool,
     typer.Option("--publish", help="Write report.png, CARD.md and the measures into the model's folder."),
@@ -34,10 +38,12 @@ def evaluate(
     model: _Model = None,
     json_path: _Json = None,
     records: _Records = None,
+    docs: _Docs = None,
     publish: _Publish = False,
 ) -> None:
     """Measure a model, or the QRS detector, on annotated recordings."""
     from monitor.model import load_model
+    from training.markdown import write_section
     from training.protocol import Request
     from training.protocols import evaluate as run
     from training.protocols import find
@@ -57,6 +63,16 @@ def evaluate(
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if docs is not None:
+        write_section(docs, report, result, _command(protocol, model, names, docs))
+
+
+def _command(protocol: str, model: Path | None, names: Sequence[str], docs: Path) -> str:
+    """What to type to print the same; a page's reader has their data elsewhere."""
+    words = ["ecg-train", "evaluate", "--protocol", protocol, "--data", "DATA"]
+    words += ["--model", str(model)] if model is not None else []
+    words += ["--records", ",".join(names)] if names else []
+    return shlex.join([*words, "--docs", str(docs)])
 
 
 def _publish(model: Path | None, data: Path, result: Result) -> None:
