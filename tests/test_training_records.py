@@ -117,6 +117,12 @@ def test_a_man_with_two_records_is_one_patient() -> None:
     assert records.seen_in_training(DS2, TRAINING) == []
 
 
+def test_records_with_noise_are_their_patients() -> None:
+    """The noise stress test's records are MIT-BIH's 118 and 119; other names stand for themselves."""
+    assert records.seen_in_training(["118e24", "119e_6", "100"], TRAINING) == ["118e24", "119e_6"]
+    assert [records.patient_of(name) for name in ("118e_6", "e0103", "sel100")] == ["118", "e0103", "sel100"]
+
+
 @pytest.mark.mitdb
 def test_class_counts_of_the_test_set(mitdb: Path) -> None:
     """DS2 has the class counts that the literature names."""

@@ -15,7 +15,7 @@ import msgspec
 import torch
 from safetensors import safe_open
 
-from monitor.artifact import Manifest, NetworkSpec, read_artifact, save_artifact
+from monitor.artifact import Manifest, NetworkSpec, TermCalibration, read_artifact, save_artifact
 from monitor.autoencoders.interface import EncoderDecoder
 from monitor.autoencoders.registry import build
 from monitor.errors import ArtifactError
@@ -65,10 +65,21 @@ def calibrate_model(folder: Path, patients: list[PatientNormals]) -> Manifest:
     Raises ArtifactError without the folds' networks, DataError for other patients or too few beats.
     """
     manifest, networks = read_artifact(folder)
-    names, fitted = sorted(patient.name for patient in patients), _fitted_patients(folder)
+    names, fitted = sorted(patient.name for patient in patients), fitted_patients(folder)
     if names != fitted:
         # Dealt out anew, a fold's network would judge patients that it was trained on.
         raise DataError(f"{folder}: patients are {', '.join(names)}, wanted {', '.join(fitted)}")
+    calibration = fold_calibration(folder, manifest, patients)
+    return save_artifact(folder, msgspec.structs.replace(manifest, calibration=calibration), networks)
+
+
+def fold_calibration(
+    folder: Path, manifest: Manifest, patients: list[PatientNormals], without: int | None = None
+) -> dict[str, TermCalibration]:
+    """Every network's calibration by its folds' networks, or by all folds but one; raises as above.
+
+    folder: holds the folds' networks; patients: all that were dealt out; without: a fold to leave out.
+    """
     held = folds([patient.name for patient in patients], manifest.code["folds"])
     by_name = {patient.name: patient for patient in patients}
     calibration = {}
@@ -76,12 +87,13 @@ def calibrate_model(folder: Path, patients: list[PatientNormals]) -> Manifest:
         by_fold: ByFold = [
             (fold_network(folder, name, spec, k), [by_name[patient] for patient in out])
             for k, out in enumerate(held)
+            if k != without
         ]
         try:
             calibration[name] = calibrate(name, by_fold, manifest.windows)
         except ValueError as exc:
             raise DataError(f"{folder}: {name}: {exc}; train on more or longer records") from exc
-    return save_artifact(folder, msgspec.structs.replace(manifest, calibration=calibration), networks)
+    return calibration
 
 
 def fold_network(folder: Path, name: str, spec: NetworkSpec, fold: int) -> EncoderDecoder:
@@ -156,7 +168,7 @@ def _same_settings(
     partial.replace(path)
 
 
-def _fitted_patients(folder: Path) -> list[str]:
+def fitted_patients(folder: Path) -> list[str]:
     """Names of the patients that the folds were dealt from; raises ArtifactError if `fit` left no record."""
     path = folder / CHECKPOINTS / SETTINGS
     if not path.exists():

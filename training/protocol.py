@@ -29,6 +29,7 @@ class Request:
 
     data: Path  # holds mitdb/ and, for some protocols, nstdb/
     model: Model | None = None  # None where the protocol needs none
+    model_folder: Path | None = None  # of the same model: where cross-fitting finds its folds
     records: Sequence[str] = ()  # only these; empty = the protocol's own
     bar: Bar = no_bar
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ DS2 = (
 PACED = ("102", "104", "107", "217")
 SAME_MAN = "201"  # he is also 202, a test record, says the database's directory
 _SAME_PATIENT = {SAME_MAN: "202"}
+_NOISY = re.compile(r"(?<=^\d{3})e[_\d]\d$")  # 118e24, 119e_6: MIT-BIH's 118 and 119 with noise added
 DEMO = "208"  # the demo's patient must be new to the model that ships
 TRAINING = tuple(name for name in DS1 if name not in (SAME_MAN, DEMO))
 
@@ -181,10 +183,16 @@ def record_names(folder: Path, wanted: Sequence[str] = ()) -> list[str]:
     return list(wanted) or known
 
 
+def patient_of(name: str) -> str:
+    """One name for all records of one patient, those of the noise stress test among them."""
+    clean = _NOISY.sub("", name)
+    return _SAME_PATIENT.get(clean, clean)
+
+
 def seen_in_training(names: Sequence[str], trained_on: Sequence[str]) -> list[str]:
     """Those of the records whose patient a model was trained on."""
-    patients = {_SAME_PATIENT.get(name, name) for name in trained_on}
-    return [name for name in names if _SAME_PATIENT.get(name, name) in patients]
+    patients = {patient_of(name) for name in trained_on}
+    return [name for name in names if patient_of(name) in patients]
 
 
 def normal_records(data: Path, names: Sequence[str]) -> list[NormalRecord]:

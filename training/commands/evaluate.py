@@ -42,6 +42,7 @@ def evaluate(
     publish: _Publish = False,
 ) -> None:
     """Measure a model, or the QRS detector, on annotated recordings."""
+    from monitor.artifact import default_model
     from monitor.model import load_model
     from training.markdown import write_section
     from training.protocol import Request
@@ -54,7 +55,8 @@ def evaluate(
         raise typer.BadParameter(str(exc), param_hint="--protocol") from exc
     names = [name for part in records or () for name in part.split(",") if name]
     loaded = load_model(model) if chosen.needs_model else None
-    result, report = run(chosen, Request(data=data, model=loaded, records=names, bar=_bar))
+    request = Request(data=data, model=loaded, model_folder=model or default_model(), records=names, bar=_bar)
+    result, report = run(chosen, request)
     for table in result.tables:
         _print(table)
     if publish:
