@@ -21,7 +21,8 @@ from training.commands.evaluate import evaluate as command
 from training.errors import DataError
 from training.protocol import Request
 from training.protocols import PROTOCOLS, evaluate, find
-from training.qrs import QrsCount, count
+from training.qrs import count
+from training.qrs_counts import QrsCount
 from training.records import annotated
 from training.tables import by_form, shown, target_shown
 
@@ -91,7 +92,7 @@ def test_qrs_needs_no_model(data: Path, tmp_path: Path, capsys: pytest.CaptureFi
     report = json.loads(path.read_text(encoding="utf-8"))
     found = _values(report, "sensitivity")
     assert found["24dB"] == found["118e24"] == 1.0
-    assert {"all", "gross", "-6dB", "100"} <= set(found)
+    assert {"all", "gross", "-6dB", "100", "all/XQRS", "24dB/sleepecg"} <= set(found)
     # The made-up MIT-BIH ends before the first five minutes, which don't count, are over.
     assert found["100"] is None
     assert report["model"] is None
@@ -113,7 +114,9 @@ def test_qrs_without_the_noise_database(data: Path, tmp_path: Path) -> None:
     """The noise stress test is a download of its own; without it the rest is measured."""
     write_record(tmp_path / "mitdb", "100", 310, ventricular=())
     result, _ = evaluate(find("qrs"), Request(data=tmp_path, records=["100"]))
-    assert {figure.group for figure in result.figures} == {"all", "gross", "100"}
+    assert {figure.group for figure in result.figures} == {
+        "all", "all/XQRS", "all/sleepecg", "gross", "100"
+    }  # fmt: skip
     nothing, _ = evaluate(find("qrs"), Request(data=tmp_path, records=["999"]))
     assert nothing.figures == []
 

@@ -1,49 +1,35 @@
-"""Protocol `qrs`: the streaming QRS detector on the first lead of MIT-BIH and of the noise stress test."""
+"""Protocol `qrs`: the streaming QRS detector and published ones on MIT-BIH and the noise stress test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.beats import QrsState, detect_beats
-from monitor.figures import Figure
 from monitor.filters import FLAT, INTERNAL_RATE_HZ, MISSING, FilterState, to_internal
 from training.errors import DataError
-from training.matching import LEARNING_S, match_beats, positive_predictivity, sensitivity, tolerance_samples
-from training.measures import BOOTSTRAPS, draws, interval, measured
+from training.matching import LEARNING_S, match_beats, tolerance_samples
+from training.measures import measured
 from training.protocol import Advance, Protocol, Request, Result
+from training.qrs_counts import (
+    OURS,
+    Counts,
+    QrsCount,
+    clean_figures,
+    noise_figures,
+    record_table,
+    summary_table,
+)
+from training.qrs_peers import PEERS
 from training.records import AnnotatedRecord, database, read_record, record_names
 from training.side_by_side import sample_batches, seconds
-from training.tables import Table, target_shown
 
-TARGET = 0.996
 NOISE = ("bw", "em", "ma")  # noise alone, without beats
-SNR_DB = {"24": "24", "18": "18", "12": "12", "06": "6", "00": "0", "_6": "-6"}  # by the name's end
 _TAIL_S = 10.0  # what the last beats' decisions wait for
-
-
-@dataclass(frozen=True, slots=True)
-class QrsCount:
-    """A record's beats after the first five minutes."""
-
-    name: str
-    found: int
-    missed: int
-    extra: int
-
-    @property
-    def sensitivity(self) -> float:
-        """Part of the beats that were found."""
-        return sensitivity(self.found, self.missed)
-
-    @property
-    def positive_predictivity(self) -> float:
-        """Part of the detections that are beats."""
-        return positive_predictivity(self.found, self.extra)
 
 
 def first_lead(record: AnnotatedRecord) -> AnnotatedRecord:
@@ -95,87 +81,57 @@ def count(record: AnnotatedRecord, r_samples: NDArray[np.int64]) -> QrsCount:
 
 
 def run(request: Request) -> Result:
-    """Sensitivity and positive predictivity by record, their average, and by signal-to-noise ratio."""
+    """Sensitivity, positive predictivity and F1 by record, their average, and by signal-to-noise ratio."""
     clean = _counts(request, "mitdb", database(request.data, "mitdb"))
     try:
         noise_folder = database(request.data, "nstdb")
     except DataError:
-        noisy = []  # the database is a second download; the table says that it is missing
+        noisy: Counts = {OURS: []}  # the database is a second download; the table says that it is missing
     else:
         noisy = _counts(request, "nstdb", noise_folder)
-    figures = _average("all", clean, TARGET) + _gross(clean) if clean else []
-    for snr in dict.fromkeys(SNR_DB.values()):
-        at_snr = [each for each in noisy if SNR_DB[each.name[-2:]] == snr]
-        if at_snr:
-            figures += _average(f"{snr}dB", at_snr)
-    overall = Table("QRS detection, first lead", ("group", "measure", "value", "target"), _rows(figures))
-    tables = [_record_table("MIT-BIH", clean), _record_table("Noise stress test", noisy), overall]
-    for each in clean + noisy:
+    figures = [*(clean_figures(clean) if clean[OURS] else []), *noise_figures(noisy)]
+    tables = [
+        record_table("MIT-BIH", clean),
+        record_table("Noise stress test", noisy),
+        summary_table(figures),
+    ]
+    for each in [*clean[OURS], *noisy[OURS]]:
         figures.append(measured("sensitivity", each.name, each.sensitivity))
         figures.append(measured("positive_predictivity", each.name, each.positive_predictivity))
-    return Result(figures=figures, tables=tables, details={"counts": [_row(each) for each in clean + noisy]})
+    details = {
+        detector: [asdict(row) for row in [*clean.get(detector, ()), *noisy.get(detector, ())]]
+        for detector in (OURS, *PEERS)
+    }
+    return Result(figures=figures, tables=tables, details={"counts": details})
 
 
-def _counts(request: Request, name: str, folder: Path) -> list[QrsCount]:
+def _counts(request: Request, name: str, folder: Path) -> Counts:
+    """Every detector's counts on the first leads of a database's records."""
     known = [record for record in record_names(folder) if record not in NOISE]
     names = [record for record in known if record in request.records] if request.records else known
     if not names:
-        return []
+        return {OURS: []}
     records = [first_lead(read_record(folder / record)) for record in names]
     total_s = sum(record.recording.duration_s for record in records)
-    with request.bar(name, total_s) as advance:
-        found = detect(records, advance)
-    return [count(record, beats) for record, beats in zip(records, found, strict=True)]
-
-
-def _average(group: str, counts: Sequence[QrsCount], target: float | None = None) -> list[Figure]:
-    """Each record counts alike, as in the published figures."""
-    figures = []
-    weights = draws(len(counts), BOOTSTRAPS) / len(counts)
-    for name in ("sensitivity", "positive_predictivity"):
-        values = np.array([getattr(each, name) for each in counts])
-        low, high = interval(weights @ values) if len(values) > 2 else (None, None)
-        figures.append(measured(name, group, float(values.mean()), low, high, target=target))
-    return figures
-
-
-def _gross(counts: Sequence[QrsCount]) -> list[Figure]:
-    """Each beat counts alike."""
-    found, missed, extra = (
-        sum(getattr(each, part) for each in counts) for part in ("found", "missed", "extra")
-    )
-    return [
-        measured("sensitivity", "gross", sensitivity(found, missed)),
-        measured("positive_predictivity", "gross", positive_predictivity(found, extra)),
-    ]
-
-
-def _rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
-    return [(f.group, f.name.replace("_", " "), _percent(f), target_shown(f)) for f in figures]
-
-
-def _percent(figure: Figure) -> str:
-    return "–" if figure.value is None else f"{100 * figure.value:.2f} %"
-
-
-def _row(each: QrsCount) -> dict[str, str | int]:
-    return {"record": each.name, "found": each.found, "missed": each.missed, "extra": each.extra}
-
-
-def _record_table(title: str, counts: Sequence[QrsCount]) -> Table:
-    rows = [
-        (
-            each.name, str(each.found), str(each.missed), str(each.extra),
-            f"{100 * each.sensitivity:.2f}", f"{100 * each.positive_predictivity:.2f}",
-        )
-        for each in counts
-    ]  # fmt: skip
-    return Table(title, ("record", "found", "missed", "extra", "sensitivity %", "predictivity %"), rows)
+    with request.bar(f"{name}, {OURS}", total_s) as advance:
+        found = {OURS: detect(records, advance)}
+    for peer, beats in PEERS.items():
+        found[peer] = []
+        with request.bar(f"{name}, {peer}", len(records)) as advance:
+            for record in records:
+                recording = record.recording
+                found[peer].append(beats(recording.ecg_mv[:, 0].astype(np.float64), recording.rate_hz))
+                advance(1)
+    return {
+        detector: [count(record, beats) for record, beats in zip(records, each, strict=True)]
+        for detector, each in found.items()
+    }
 
 
 PROTOCOL = Protocol(
     name="qrs",
-    summary="all 48 MIT-BIH records and the noise stress test, first lead, after 5 minutes; about 20 s",
+    summary="all 48 MIT-BIH records and the noise stress test, first lead, after 5 minutes, beside XQRS and"
+    " sleepecg; about 4 minutes",
     run=run,
     needs_model=False,
 )
