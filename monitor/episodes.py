@@ -162,7 +162,8 @@ def on_fixed(
     silent = span[1] - since
     if silent >= PAUSE + DECISION and not state.pause_open[slot] and not state.chaos_open[slot]:
         state.pause_open[slot] = True
-        why = "asystole, or a lead that is off" if low else "no beat"
+        why = f"{silent / RATE:.1f} s without a beat"
+        why += ", without any deflection: asystole, or a lead that is off" if low else ""
         out.append(Finding(Kind.RHYTHM_PAUSE, since, since, span[1], why, Phase.ONSET))
     return out
 
@@ -210,9 +211,8 @@ def _signal(state: EpisodeState, slot: int, span: tuple[int, int], quality: Qual
         if not state.bad_open[slot]:
             return []
         state.bad_open[slot] = 0
-        return [
-            Finding(Kind.SIGNAL_RESTORED, int(state.bad_first[slot]), int(state.bad_first[slot]), span[1], "")
-        ]
+        first = int(state.bad_first[slot])
+        return [Finding(Kind.SIGNAL_RESTORED, first, first, span[1], "can be judged again")]
     if state.bad[slot] == 0:
         state.bad_first[slot] = span[0]
     state.bad[slot] += 1
@@ -247,7 +247,7 @@ def _kind_of(told: int) -> Kind | None:
 def beat_kind(log_ratio: float, shape: float, rhythm: float) -> tuple[Kind, str]:
     """What a flagged beat is called, by the larger part of its statistic."""
     if rhythm > shape and log_ratio < EARLY:
-        return Kind.BEAT_EARLY, "rhythm"
+        return Kind.BEAT_EARLY, "early"
     if log_ratio > LATE and shape < 2.0:
-        return Kind.BEAT_LATE, "rhythm"
+        return Kind.BEAT_LATE, "late"
     return Kind.BEAT_MORPHOLOGY, "morphology"

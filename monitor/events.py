@@ -71,9 +71,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     score: float | None = None  # minus log10 of the fused p-value's argument; higher is stranger
     p_value: float | None = None
     threshold: float | None = None  # the p-value in force below which a window is anomalous
-    why: str = ""  # "morphology", "rhythm", "no beat", "flat line", "missing samples", ...
+    why: str = ""  # in words: "morphology: most in the QRS", "2.60 s without a beat", "flat", ...
     leads: tuple[str, ...] = ()  # those with the largest error first
     part_s: tuple[float, float] | None = None  # part of the window with the largest error, s from the R peak
+    part: str | None = None  # the same by name: "P wave", "QRS", "ST-T", ...
+    rr_s: float | None = None  # interval to the beat before
+    usual_rr_s: float | None = None  # median of the stream's recent ones
     phase: Phase | None = None
     beats: int | None = None  # of a run so far
     learning: bool = False  # judged against the population alone: the usual beat is not yet known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -162,9 +163,11 @@ class Lane:
             float(beats.log_ratio[row]), float(verdicts.shape[row]), float(verdicts.rhythm[row])
         )
         window = (r_peak - self.spec.left, r_peak + self.spec.right)
+        rr_s = float(beats.rr_s[row])
         verdict = Row(
             sample=r_peak,
-            rr_s=float(beats.rr_s[row]),
+            rr_s=rr_s,
+            usual_rr_s=rr_s / math.exp(beats.log_ratio[row]),
             surprise=float(verdicts.surprise[row]),
             threshold=float(verdicts.threshold[row]),
             anomalous=flagged,

@@ -14,9 +14,11 @@ from monitor.events import TECHNICAL, Event, Kind, Phase, ScoredWindows
 from monitor.filters import INTERNAL_RATE_HZ, interpolator
 from monitor.model import Model
 from monitor.quality import Quality
+from monitor.reasons import beat_reason, part_name
 from monitor.scoring import REGION
 
 SMALLEST_P = 1e-300
+_UNSCORED = TECHNICAL | {Kind.RHYTHM_PAUSE}  # a window tells of these, but its score is not why
 NAMED_LEADS = 3  # leads that an event names, the strangest first
 
 
@@ -36,6 +38,7 @@ class Row:
     learning: bool
     late: bool
     latent: NDArray[np.float32]  # (leads, width)
+    usual_rr_s: float = float("nan")
 
     @property
     def strangest(self) -> int:
@@ -99,22 +102,33 @@ class Report:
         event = self._event_of(
             stream, finding.kind, at, first, last, why=finding.why, phase=finding.phase, beats=finding.beats
         )
-        if row is None or finding.kind in TECHNICAL or np.isnan(row.surprise) or not row.anomalous:
+        if row is None or not row.anomalous or finding.kind in _UNSCORED or finding.phase is Phase.END:
             return event
         order = np.argsort(-np.nan_to_num(row.by_lead, nan=-1.0), kind="stable")
         judged = [lead for lead in order if not np.isnan(row.by_lead[lead])]
-        beat = row.kind != "fixed"
         latent = row.latent[row.strangest]
+        # A fixed window has no place relative to an R peak.
+        if row.kind != "fixed":
+            event = self._of_beat(event, row)
         return msgspec.structs.replace(
             event,
             score=round(row.surprise, 6),
             p_value=p_value(row.surprise),
             threshold=p_value(row.threshold),
             leads=tuple(stream.leads[lead] for lead in judged[:NAMED_LEADS]),
-            part_s=self._part(int(row.worst[row.strangest])) if beat else None,
             learning=row.learning,
             late=row.late,
             latent=tuple(round(float(value), 5) for value in latent[~np.isnan(latent)]),
+        )
+
+    def _of_beat(self, event: Event, row: Row) -> Event:
+        """The event with what is strange about its beat."""
+        part_s = self._part(int(row.worst[row.strangest]))
+        rr_s, usual_rr_s = _seconds(row.rr_s), _seconds(row.usual_rr_s)
+        reason = beat_reason(row.kind.removeprefix("beat."), part_name(part_s), rr_s, usual_rr_s)
+        why = reason if event.phase is None else f"{event.why}; this one {reason}"
+        return msgspec.structs.replace(
+            event, why=why, part_s=part_s, part=part_name(part_s), rr_s=rr_s, usual_rr_s=usual_rr_s
         )
 
     def _event_of(
@@ -157,6 +171,10 @@ def to_input(stream: Stream, sample: int) -> int:
     # The resampler's own step: for odd rates its ratio is rounded, and positions must not drift from it.
     _, num, den = interpolator(stream.rate_hz)
     return max(stream.segment, stream.segment + round(sample * num / den))
+
+
+def _seconds(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 3)
 
 
 def p_value(surprise: float) -> float:

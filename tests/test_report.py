@@ -39,6 +39,7 @@ def row(**changes: Any) -> Row:
         "learning": False,
         "late": True,
         "latent": np.array([[np.nan, np.nan], [1, 2], [3, np.nan]], np.float32),
+        "usual_rr_s": 1.2,
     }
     return Row(**(fields | changes))
 
@@ -61,6 +62,8 @@ def test_an_event_says_when_how_why_and_by_what() -> None:
     assert event.late
     assert not event.learning
     assert event.latent == (3.0,)
+    assert (event.part, event.rr_s, event.usual_rr_s) == ("QRS", 0.8, 1.2)
+    assert event.why == "morphology: most in the QRS; 0.80 s after the beat before, usually 1.20 s"
     assert (event.model, event.model_version) == (small_model().name, small_model().version)
 
 
@@ -84,8 +87,27 @@ def test_a_fixed_window_has_no_part() -> None:
     assert report.events[0].score == 5.0
 
 
-@pytest.mark.parametrize("changes", [{"surprise": np.nan}, {"anomalous": False}])
-def test_an_end_told_by_a_usual_window_has_no_score(changes: dict[str, Any]) -> None:
+def test_a_run_says_what_its_beat_is() -> None:
+    """Its number of beats, and why the one that opened it was flagged; an unknown interval is left out."""
+    report = Report(small_model())
+    finding = Finding(Kind.RUN, 250, 100, 250, "4 anomalous beats", Phase.ONSET, 4)
+    report.findings(stream(), [finding], row(usual_rr_s=np.nan))
+    event = report.events[0]
+    assert event.why == "4 anomalous beats; this one morphology: most in the QRS"
+    assert event.usual_rr_s is None
+
+
+def test_a_pause_is_not_explained_by_a_beat() -> None:
+    """The beat that ends it may be odd, too, but that is an event of its own."""
+    report = Report(small_model())
+    report.findings(stream(), [Finding(Kind.RHYTHM_PAUSE, 0, 0, 650, "2.60 s without a beat")], row())
+    event = report.events[0]
+    assert (event.score, event.leads, event.part) == (None, (), None)
+    assert event.why == "2.60 s without a beat"
+
+
+@pytest.mark.parametrize("changes", [{}, {"surprise": np.nan, "anomalous": False}])
+def test_an_end_has_no_score(changes: dict[str, Any]) -> None:
     """What ended an episode is not what was strange about it."""
     report = Report(small_model())
     report.findings(stream(), [Finding(Kind.RUN, 100, 100, 250, "", Phase.END, 7)], row(**changes))
