@@ -13,8 +13,9 @@ from monitor.figures import Figure, figure
 from monitor.readers.wfdb_records import Annotations
 
 TOLERANCE_S = 0.15  # ANSI/AAMI EC57 4.3: within 150 ms it is the same beat
-# AAMI classes by WFDB mnemonic; what is not named is Q.
-_MEMBERS = {"N": "NLRejB", "S": "AaJSn", "V": "VEr", "F": "F"}
+# AAMI classes by WFDB mnemonic; what is not named is Q. Escape beats (e, j, n) come late, not early, and
+# are N's as ANSI/AAMI EC57 has them; WFDB's `bxb` counts them as S.
+_MEMBERS = {"N": "NLRejnB", "S": "AaJS", "V": "VEr", "F": "F"}
 AAMI = {symbol: group for group, symbols in _MEMBERS.items() for symbol in symbols}
 _BEAT_EVENTS = frozenset({Kind.BEAT_MORPHOLOGY, Kind.BEAT_EARLY, Kind.BEAT_LATE})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.readers.wfdb_records import BEAT_SYMBOLS
 from monitor.synthetic import synthetic_ecg
 from tests.databases import write_record
 from tests.models import recording_of
@@ -43,11 +44,16 @@ def test_split_covers_the_database() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "group"), [("NLRejB", "N"), ("AaJSn", "S"), ("VEr", "V"), ("F", "F"), ("/fQ?", "Q")]
+    ("symbols", "group"), [("NLRejnB", "N"), ("AaJS", "S"), ("VEr", "V"), ("F", "F"), ("/fQ?", "Q")]
 )
 def test_every_beat_symbol_has_its_class(symbols: str, group: str) -> None:
     """AAMI's map, and the symbols that other databases use."""
     assert {AAMI[symbol] for symbol in symbols} == {group}
+
+
+def test_no_beat_symbol_is_without_a_class() -> None:
+    """Whatever WFDB calls a beat is in the map, and nothing else is."""
+    assert set(AAMI) == BEAT_SYMBOLS
 
 
 def test_beats_rhythms_flutter_and_pauses() -> None:

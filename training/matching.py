@@ -51,7 +51,8 @@ def match_beats(reference: NDArray[np.int64], test: NDArray[np.int64], tolerance
 
     reference, test: (n,) sorted sample numbers of one sampling rate; tolerance: samples. As in `bxb`,
     the earlier of the two next beats is paired with the other one if they are within the tolerance
-    and no beat that follows it is nearer; otherwise it is missed (reference) or extra (test).
+    and the beat that follows it is further from the other one, or has a nearer one of its own;
+    otherwise it is missed (reference) or extra (test).
     """
     if tolerance < 0:
         raise ValueError(f"need tolerance >= 0 samples; got {tolerance}")
@@ -75,14 +76,14 @@ def _walk(
     i = j = 0
     while i < len(reference) and j < len(test):
         if reference[i] <= test[j]:
-            if _pairs_with(reference[i], test[j], reference[i + 1 : i + 2], tolerance):
+            if _pairs_with(reference[i : i + 2], test[j : j + 2], tolerance):
                 pairs.append((i, j))
                 j += 1
             else:
                 missed.append(i)
             i += 1
         else:
-            if _pairs_with(test[j], reference[i], test[j + 1 : j + 2], tolerance):
+            if _pairs_with(test[j : j + 2], reference[i : i + 2], tolerance):
                 pairs.append((i, j))
                 i += 1
             else:
@@ -93,9 +94,13 @@ def _walk(
     return pairs, missed, extra
 
 
-def _pairs_with(beat: int, other: int, following: list[int], tolerance: int) -> bool:
-    """Whether `beat` goes with the later beat `other`; `following` is the beat after it, if any."""
-    return other - beat <= tolerance and not (following and abs(following[0] - other) < other - beat)
+def _pairs_with(own: list[int], other: list[int], tolerance: int) -> bool:
+    """Whether the first of `own` goes with the later one of `other`; each with the beat after it, if any."""
+    distance = other[0] - own[0]
+    if distance > tolerance or len(own) < 2:
+        return distance <= tolerance
+    following = abs(own[1] - other[0])
+    return distance < following or (len(other) == 2 and abs(own[1] - other[1]) < following)
 
 
 def after_learning(

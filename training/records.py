@@ -18,7 +18,7 @@ from training.errors import DataError
 from training.matching import TOLERANCE_S, match_beats, tolerance_samples
 
 # AAMI's five classes by WFDB mnemonic (ANSI/AAMI EC57 table 3); B (bundle branch block, either side)
-# is N's, r (R-on-T) V's, n (supraventricular escape) S's as in WFDB's own map, ? (unclassified) Q's.
+# and n (supraventricular escape, as e and j are) are N's, r (R-on-T) V's, ? (unclassified) Q's.
 AAMI = {**comparison.AAMI, "/": "Q", "f": "Q", "Q": "Q", "?": "Q"}
 CLASSES = ("N", "S", "V", "F", "Q")
 EXTRA, IN_FLUTTER = "extra", "flutter"  # labels of detections that are no annotated beat
