@@ -63,6 +63,15 @@ def test_detected_beats_have_their_labels(records: Sequence[AnnotatedRecord]) ->
     assert sum(done) == pytest.approx(155)
 
 
+def test_events_are_told_by_the_chunk_that_completes_them(records: Sequence[AnnotatedRecord]) -> None:
+    """Shorter chunks tell the same events, and sooner; never before the samples that they speak of."""
+    coarse, fine = (score_detected(records, small_model(), chunk_s=length)[0] for length in (10.0, 0.5))
+    assert [event.id for event in fine.events] == [event.id for event in coarse.events]
+    assert len(fine.events) == len(fine.told_by) > 0
+    assert (fine.told_by <= coarse.told_by).all()
+    assert all(event.last_sample < at for event, at in zip(fine.events, fine.told_by, strict=True))
+
+
 def test_flutter_waves_are_nobodys_beats(records: Sequence[AnnotatedRecord]) -> None:
     """Detections inside annotated flutter are neither extra nor beats."""
     ecg = synthetic_ecg(30, seed=3)

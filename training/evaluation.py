@@ -27,37 +27,52 @@ class DetectedRecord:
 
     record: AnnotatedRecord
     scores: PatientScores
+    windows: ScoredWindows  # in time order
     events: list[Event]
+    told_by: NDArray[np.int64]  # (n_events,) samples that had been read when each event was out
     missed: NDArray[np.int64]  # reference beats that were not detected
     gated: int  # reference beats that were detected but not judged
     extra: int  # detections that are no beat
 
 
 def score_detected(
-    records: Sequence[AnnotatedRecord], model: Model, progress: Progress | None = None
+    records: Sequence[AnnotatedRecord],
+    model: Model,
+    progress: Progress | None = None,
+    chunk_s: float = CHUNK_S,
 ) -> list[DetectedRecord]:
-    """Records as concurrent streams through the detector, with the beats that it finds itself."""
+    """Records as concurrent streams through the detector, with the beats that it finds itself.
+
+    The length of the chunks decides how finely it is known when an event was told, and nothing else.
+    """
     detector = Detector(model)
     parts: dict[str, list[ScoredWindows]] = {record.name: [] for record in records}
     events: dict[str, list[Event]] = {record.name: [] for record in records}
-    for batch in _batches(records):
+    told_by: dict[str, list[int]] = {record.name: [] for record in records}
+    for batch in _batches(records, chunk_s):
         found = detector.process(batch)
         for name, windows in _by_stream(found.windows).items():
             parts[name].append(windows)
+        read = {chunk.stream: chunk.first_sample + len(chunk) for chunk in batch}
         for event in found.events:
             events[event.stream].append(event)
+            told_by[event.stream].append(read[event.stream])
         if progress is not None:
             progress(sum(len(chunk) / chunk.rate_hz for chunk in batch))
     for record in records:
         found = detector.finish(record.name)
         parts[record.name].append(found.windows)
         events[record.name] += found.events
-    return [_detected(record, in_time_order(parts[record.name]), events[record.name]) for record in records]
+        told_by[record.name] += [len(record.recording)] * len(found.events)
+    return [
+        _detected(record, in_time_order(parts[name]), events[name], told_by[name])
+        for name, record in ((record.name, record) for record in records)
+    ]
 
 
-def _batches(records: Sequence[AnnotatedRecord]) -> Iterator[list[Chunk]]:
+def _batches(records: Sequence[AnnotatedRecord], chunk_s: float) -> Iterator[list[Chunk]]:
     """One chunk of every record that has one left."""
-    streams = [chunks(record.recording, CHUNK_S, stream=record.name) for record in records]
+    streams = [chunks(record.recording, chunk_s, stream=record.name) for record in records]
     for batch in zip_longest(*streams):
         yield [chunk for chunk in batch if chunk is not None]
 
@@ -75,7 +90,9 @@ def _rows(windows: ScoredWindows, rows: NDArray[np.int64]) -> ScoredWindows:
     return ScoredWindows(**{name: column(getattr(windows, name)) for name in ScoredWindows.__slots__})  # type: ignore[arg-type]
 
 
-def _detected(record: AnnotatedRecord, windows: ScoredWindows, events: list[Event]) -> DetectedRecord:
+def _detected(
+    record: AnnotatedRecord, windows: ScoredWindows, events: list[Event], told_by: list[int]
+) -> DetectedRecord:
     """Detections with the labels of the beats that they are, and the missed beats."""
     beats = np.flatnonzero(np.array(windows.kind) != "fixed")
     found = label_beats(record, windows.sample[beats])
@@ -93,7 +110,9 @@ def _detected(record: AnnotatedRecord, windows: ScoredWindows, events: list[Even
             score=np.concatenate([score[counted], np.full(lost, MISSED)]),
             flagged=np.concatenate([windows.anomalous[beats][counted], np.zeros(lost, np.bool_)]),
         ),
+        windows=windows,
         events=events,
+        told_by=np.array(told_by, np.int64),
         missed=found.missed,
         gated=gated,
         extra=int((found.labels == "extra").sum()),

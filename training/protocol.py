@@ -31,6 +31,7 @@ class Request:
     model: Model | None = None  # None where the protocol needs none
     model_folder: Path | None = None  # of the same model: where cross-fitting finds its folds
     records: Sequence[str] = ()  # only these; empty = the protocol's own
+    annotations: Path | None = None  # where a protocol that labels beats writes WFDB annotation files
     bar: Bar = no_bar
 
     def required_model(self) -> Model:

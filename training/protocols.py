@@ -7,11 +7,16 @@ from typing import Any
 
 import msgspec
 
-from training import inter_patient, qrs
+from training import ec57, inter_patient, qrs
 from training.protocol import Protocol, Request, Result
 
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (inter_patient.PROTOCOL, qrs.PROTOCOL)
+    protocol.name: protocol
+    for protocol in (
+        inter_patient.PROTOCOL,
+        ec57.PROTOCOL,
+        qrs.PROTOCOL,
+    )
 }
 
 

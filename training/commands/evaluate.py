@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from training.protocol import Result
     from training.tables import Table
 
-_Protocol = Annotated[str, typer.Option(help="inter-patient or qrs.")]
+_Protocol = Annotated[str, typer.Option(help="Its name, such as ec57 or qrs; a wrong one lists all.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
 _Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")]
 _Docs = Annotated[
     Path | None, typer.Option(help="Replace the protocol's section of this Markdown page, or append it.")
+]
+_Annotations = Annotated[
+    Path | None, typer.Option(help="ec57: write what was found as WFDB annotation files into this folder.")
 ]
 _Publish = Annotated[
     bool,
@@ -39,6 +42,7 @@ def evaluate(
     json_path: _Json = None,
     records: _Records = None,
     docs: _Docs = None,
+    annotations: _Annotations = None,
     publish: _Publish = False,
 ) -> None:
     """Measure a model, or the QRS detector, on annotated recordings."""
@@ -55,7 +59,14 @@ def evaluate(
         raise typer.BadParameter(str(exc), param_hint="--protocol") from exc
     names = [name for part in records or () for name in part.split(",") if name]
     loaded = load_model(model) if chosen.needs_model else None
-    request = Request(data=data, model=loaded, model_folder=model or default_model(), records=names, bar=_bar)
+    request = Request(
+        data=data,
+        model=loaded,
+        model_folder=model or default_model(),
+        records=names,
+        annotations=annotations,
+        bar=_bar,
+    )
     result, report = run(chosen, request)
     for table in result.tables:
         _print(table)
