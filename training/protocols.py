@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from training import ec57, inter_patient, qrs
+from training import ec57, episode_protocol, inter_patient, qrs
 from training.protocol import Protocol, Request, Result
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -15,6 +15,7 @@ PROTOCOLS: dict[str, Protocol] = {
     for protocol in (
         inter_patient.PROTOCOL,
         ec57.PROTOCOL,
+        episode_protocol.PROTOCOL,
         qrs.PROTOCOL,
     )
 }
