@@ -30,7 +30,7 @@ def _record(symbols: str, *marks: tuple[float, str]) -> AnnotatedRecord:
 def _found(
     record: AnnotatedRecord, flagged: Sequence[int], events: Sequence[tuple[Event, int]], missed: int = 0
 ) -> DetectedRecord:
-    """All beats but the first few detected, some flagged (by their second); events, and when they were told."""
+    """All beats but the first few detected, some flagged (by second); events, and when they were told."""
     samples = record.beats[missed:]
     windows = windows_at(samples.tolist(), odd=[at * RATE for at in flagged])
     return DetectedRecord(
