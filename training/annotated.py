@@ -51,7 +51,7 @@ def _judge_all(
     path = SignalPath(spec, len(records), leads)
     tail_s = 2 * spec.span / INTERNAL_RATE_HZ
     for new, first in sample_batches([record.recording for record in records], tail_s):
-        windows = path.advance(new, _known(records, first, new))
+        windows = path.advance(new, known_peaks(records, first, new))
         path.judge_beats(windows, new.slots, _judge(model, windows, judged))
         if progress is not None:
             progress(seconds(new))
@@ -76,7 +76,7 @@ def _judge(model: Model, windows: Windows, judged: list[_Judged]) -> Judge:
     return judge
 
 
-def _known(records: Sequence[AnnotatedRecord], first: Sequence[int], new: Samples) -> Detections:
+def known_peaks(records: Sequence[AnnotatedRecord], first: Sequence[int], new: Samples) -> Detections:
     """The annotated R peaks among the new samples, as if they had been detected."""
     streams, r_samples = [], []
     for stream, record in enumerate(records):

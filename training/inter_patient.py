@@ -8,29 +8,17 @@ from typing import Any
 import numpy as np
 
 from monitor.figures import Figure
+from training import beside
 from training.annotated import score_annotated
+from training.baselines import STRONGEST
+from training.beside import Beside, gain_figures, score_baselines
 from training.errors import DataError
-from training.evaluation import DetectedRecord, alarms, false_alarms, score_detected
-from training.measures import (
-    PatientScores,
-    auroc,
-    false_beats,
-    measured,
-    ranking,
-    ranking_figures,
-    ratio_figure,
-    sensitivity_threshold,
-)
+from training.evaluation import DetectedRecord, false_alarms, score_detected
+from training.inter_patient_figures import GROUPS, event_figures, form_figures, pause_sensitivity
+from training.measures import PatientScores, auroc, false_beats, ranking
 from training.protocol import Protocol, Request, Result
-from training.records import DS2, AnnotatedRecord, database, read_record, record_names, seen_in_training
+from training.records import DS2, database, read_record, record_names, seen_in_training
 from training.tables import DETECTED, ODD_ONE, WITHOUT, Table, by_form, shown, target_shown
-
-GROUPS = ("V", "S", "F", "Q", "all")
-V_SENSITIVITY = 0.95  # at which false beats are compared, whatever a model's threshold
-TARGETS = {
-    ("auroc", "V"): 0.98,
-    ("auroc", "V/detected"): 0.98,
-}
 
 
 def run(request: Request) -> Result:
@@ -51,14 +39,16 @@ def run(request: Request) -> Result:
         annotated = score_annotated(records, model, advance)
     with request.bar("own detections", total_s) as advance:
         detected = score_detected(records, model, advance)
+    baselines = score_baselines(request, records, model)
     with request.bar("confidence intervals", 1) as advance:
-        figures = _all_figures(annotated, detected)
+        figures = _all_figures(annotated, detected, baselines)
         advance(1)
     measured_figures = [each for each in figures if each.name not in ("auroc", "average_precision")]
     return Result(
         figures=figures,
         tables=[
             _ranking_table(figures),
+            *_baseline_tables(annotated, detected, baselines),
             by_form("Over records, and at the operating point", measured_figures),
             _record_table(annotated, detected),
         ],
@@ -70,88 +60,56 @@ def run(request: Request) -> Result:
             "records": [
                 _record_row(scores, found) for scores, found in zip(annotated, detected, strict=True)
             ],
+            "baselines": _baseline_rows(annotated, detected, baselines),
         },
         patients=[found.scores for found in detected],
     )
 
 
-def _all_figures(annotated: list[PatientScores], detected: list[DetectedRecord]) -> list[Figure]:
+def _all_figures(
+    annotated: list[PatientScores], detected: list[DetectedRecord], baselines: Beside | None
+) -> list[Figure]:
     figures: list[Figure] = []
     both = any(each.name == ODD_ONE for each in annotated) and len(annotated) > 1
-    for without in (False, True) if both else (False,):
-        kept = [not (without and each.name == ODD_ONE) for each in annotated]
-        suffix = WITHOUT if without else ""
-        known = [each for each, keep in zip(annotated, kept, strict=True) if keep]
-        found = [each for each, keep in zip(detected, kept, strict=True) if keep]
+    for suffix in ("", WITHOUT) if both else ("",):
+
+        def kept(patients: Sequence[PatientScores], suffix: str = suffix) -> list[PatientScores]:
+            return [each for each in patients if not (suffix and each.name == ODD_ONE)]
+
+        found = [each for each in detected if not (suffix and each.scores.name == ODD_ONE)]
+        known, own = kept(annotated), [each.scores for each in found]
         figures += form_figures(known, suffix)
-        figures += form_figures([each.scores for each in found], DETECTED + suffix)
+        figures += form_figures(own, DETECTED + suffix)
         figures += event_figures(found, DETECTED + suffix)
-    return figures
+        if baselines is not None:
+            figures += gain_figures(known, kept(baselines.annotated[STRONGEST]), suffix)
+            figures += gain_figures(own, kept(baselines.detected[STRONGEST]), DETECTED + suffix)
+    # The beats of the odd one can't be ranked, but its pauses can be found.
+    odd = [found for found in detected if found.scores.name == ODD_ONE]
+    return figures + [pause_sensitivity(found.record, found.events) for found in odd]
 
 
-def form_figures(patients: Sequence[PatientScores], suffix: str) -> list[Figure]:
-    """Rankings by class, and measures at the operating point."""
-    figures: list[Figure] = []
-    for group in GROUPS:
-        figures += ranking_figures(patients, group, suffix, lambda name, full: TARGETS.get((name, full)))
-    by_patient = [auroc(ranking([each], "all")) for each in patients]
-    decided = [value for value in by_patient if np.isfinite(value)]
-    figures.append(
-        measured(
-            "auroc_mean_per_record", f"all{suffix}", float(np.mean(decided)) if decided else float("nan")
-        )
-    )
-    return figures + operating_figures(patients, suffix)
-
-
-def operating_figures(patients: Sequence[PatientScores], suffix: str) -> list[Figure]:
-    """Sensitivity by class, positive predictivity, F1 and false beats an hour."""
-    figures = []
-    for group in GROUPS:
-        wanted = [~each.negative if group == "all" else each.label == group for each in patients]
-        hits = [float((each.flagged & mask).sum()) for each, mask in zip(patients, wanted, strict=True)]
-        sizes = [float(mask.sum()) for mask in wanted]
-        figures.append(ratio_figure("sensitivity", group + suffix, hits, sizes))
-    # `hits` and `sizes` are now those of all classes.
-    flagged = [float(each.flagged.sum()) for each in patients]
-    hours = [each.hours for each in patients]
-    doubled = [2 * hit for hit in hits]
-    both = [size + flag for size, flag in zip(sizes, flagged, strict=True)]
-    figures.append(ratio_figure("positive_predictivity", f"all{suffix}", hits, flagged))
-    figures.append(ratio_figure("f1", f"all{suffix}", doubled, both))
-    name = "false_beats_per_hour"
-    figures.append(ratio_figure(name, f"all{suffix}", false_beats(patients), hours, better="lower"))
-    threshold = sensitivity_threshold(patients, "V", V_SENSITIVITY)
-    if np.isfinite(threshold):
-        at = f"V-sensitivity-{V_SENSITIVITY:g}{suffix}"
-        figures.append(ratio_figure(name, at, false_beats(patients, threshold), hours, better="lower"))
-    return figures
-
-
-def event_figures(detected: Sequence[DetectedRecord], suffix: str) -> list[Figure]:
-    """Events and false events an hour, and how many beats were detected at all."""
-    hours = [found.scores.hours for found in detected]
-    every = [float(len(alarms(found.events))) for found in detected]
-    false = [float(len(false_alarms(found.record, found.events))) for found in detected]
-    strict = [float(len(false_alarms(found.record, found.events, rhythms=False))) for found in detected]
-    figures = [
-        ratio_figure("events_per_hour", f"all{suffix}", every, hours, better="lower"),
-        ratio_figure("false_events_per_hour", f"all{suffix}", false, hours, better="lower"),
-        # Also those inside an annotated rhythm that is not sinus, if no beat of theirs is abnormal.
-        ratio_figure("false_events_per_hour", f"beats-only{suffix}", strict, hours, better="lower"),
+def _baseline_tables(
+    annotated: list[PatientScores], detected: list[DetectedRecord], baselines: Beside | None
+) -> list[Table]:
+    if baselines is None:
+        return []
+    own = [found.scores for found in detected]
+    return [
+        beside.table("Beside the baselines, annotated R peaks, without 232", annotated, baselines.annotated),
+        beside.table("Beside the baselines, own detections, without 232", own, baselines.detected),
     ]
-    for group in ("V", "all"):
-        sizes = [float(_of(found.record, group).sum()) for found in detected]
-        seen = [
-            size - float(_of(found.record, group)[found.missed].sum())
-            for size, found in zip(sizes, detected, strict=True)
-        ]
-        figures.append(ratio_figure("qrs_sensitivity", group + suffix, seen, sizes))
-    return figures
 
 
-def _of(record: AnnotatedRecord, group: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return np.ones(len(record.labels), np.bool_) if group == "all" else record.labels == group
+def _baseline_rows(
+    annotated: list[PatientScores], detected: list[DetectedRecord], baselines: Beside | None
+) -> dict[str, Any]:
+    if baselines is None:
+        return {}
+    return {
+        "annotated": beside.rows_of(annotated, baselines.annotated),
+        "detected": beside.rows_of([found.scores for found in detected], baselines.detected),
+    }
 
 
 def _ranking_table(figures: Sequence[Figure]) -> Table:
@@ -218,6 +176,6 @@ def _record_table(annotated: Sequence[PatientScores], detected: Sequence[Detecte
 
 PROTOCOL = Protocol(
     name="inter-patient",
-    summary="DS2 (22 records), annotated R peaks and own detections, by class; about 2 minutes",
+    summary="DS2 (22 records), annotated R peaks and own detections, by class, beside baselines; 3 minutes",
     run=run,
 )
