@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from training import ec57, episode_protocol, inter_patient, qrs
+from training import beatgan, ec57, ecg5000, episode_protocol, inter_patient, qrs
 from training.protocol import Protocol, Request, Result
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -17,6 +17,8 @@ PROTOCOLS: dict[str, Protocol] = {
         ec57.PROTOCOL,
         episode_protocol.PROTOCOL,
         qrs.PROTOCOL,
+        beatgan.PROTOCOL,
+        ecg5000.PROTOCOL,
     )
 }
 

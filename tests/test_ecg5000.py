@@ -1,0 +1,91 @@
+"""The tutorials' protocol on ECG5000, on made-up beats and on the real ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import ecg5000
+from training.ecg5000 import decisions, neighbour_scores, read_beats, robust_threshold
+from training.errors import DataError
+from training.fit import FitSettings
+from training.protocol import Request
+from training.protocols import evaluate, find
+from training.splits import areas
+
+
+def _write(folder: Path, normal: int, anomalous: int) -> None:
+    """Beats of 140 samples: a bump each, an inverted one where anomalous."""
+    rng = np.random.default_rng(0)
+    bump = np.exp(-(((np.arange(140) - 60) / 10) ** 2))
+    lines = ["split,normal,class," + ",".join(f"t{i}" for i in range(140))]
+    for row in range(normal + anomalous):
+        usual = row < normal
+        beat = (1 if usual else -1) * bump * rng.normal(1, 0.1) + rng.normal(0, 0.05, 140)
+        values = ",".join(f"{value:.5f}" for value in beat)
+        lines.append(f"{'TRAIN' if row % 2 else 'TEST'},{int(usual)},{1 if usual else 0},{values}")
+    (folder / "ecg5000").mkdir()
+    (folder / "ecg5000" / "ECG5000_ALL.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_protocol_on_made_up_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inverted beats are all told, at a threshold from normal beats that keeps most of these quiet."""
+    _write(tmp_path, 300, 40)
+    monkeypatch.setattr(ecg5000, "LSTM_FIT", FitSettings(epochs=1, batch=64))
+    monkeypatch.setattr(ecg5000, "LSTM_SPLITS", 1)
+    result, report = evaluate(find("ecg5000"), Request(data=tmp_path))
+    values = {(each.name, each.group): each.value or 0 for each in result.figures}
+    assert values["auroc", "all"] == values["sensitivity", "all"] == 1.0
+    assert values["specificity", "all"] > 0.9
+    assert ("accuracy", "all/plain-lstm/balanced") in values
+    assert report["beats"] == {"normal": 300, "anomalous": 40}
+    assert len(report["splits"][0]["values"]) == ecg5000.SPLITS
+
+
+def test_missing_or_broken_file(tmp_path: Path) -> None:
+    """The error says what file is wanted, and what it should hold."""
+    with pytest.raises(DataError, match=r"ALL\.csv: no such file"):
+        read_beats(tmp_path)
+    _write(tmp_path, 1, 1)
+    with (tmp_path / ecg5000.FILE).open("a", encoding="utf-8") as file:
+        file.write("TRAIN,1,1,nonsense\n")
+    with pytest.raises(DataError, match="not a table"):
+        read_beats(tmp_path)
+
+
+def test_odd_normal_beats_do_not_move_the_threshold() -> None:
+    """Three in a hundred beats of a thousandfold score shift it by less than a tenth of its logarithm."""
+    own = np.exp(np.random.default_rng(0).normal(0, 1, 2000))
+    odd = np.concatenate([own, np.full(60, 1000.0)])
+    assert robust_threshold(own) == pytest.approx(np.exp(2), rel=0.1)
+    assert robust_threshold(odd) == pytest.approx(robust_threshold(own), rel=0.2)
+
+
+def test_threshold_needs_scores() -> None:
+    """There is no threshold without normal beats."""
+    with pytest.raises(ValueError, match="need scores"):
+        robust_threshold(np.zeros(0))
+
+
+def test_decisions() -> None:
+    """One false alarm in four, two of three anomalies found."""
+    found = decisions(np.array([True, False, False, False]), np.array([True, True, False]))
+    assert found["accuracy"] == pytest.approx(5 / 7)
+    assert found["f1"] == pytest.approx(4 / 6)
+    assert found["sensitivity"] == pytest.approx(2 / 3)
+    assert found["specificity"] == 0.75
+
+
+@pytest.mark.mitdb
+def test_real_beats() -> None:
+    """A quarter of the normal beats suffices to rank the anomalous ones (measured: 0.997)."""
+    if "ECG_DATA" not in os.environ:
+        pytest.skip("ECG_DATA is not set")
+    beats, normal = read_beats(Path(os.environ["ECG_DATA"]))
+    rows = np.flatnonzero(normal)
+    assert (len(rows), len(beats)) == (2919, 5000)
+    found = neighbour_scores(beats[rows[::4]], beats[rows[1::4]], beats[~normal])[""]
+    assert areas(found.normal, found.anomalous)["auroc"] > 0.99
