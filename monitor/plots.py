@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +12,32 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
-from numpy.typing import NDArray
+from PIL import Image
+
+from monitor.tracing import (
+    BAND,
+    DUE,
+    ERROR,
+    ERROR_AREA,
+    EXPECTED_LINE,
+    FLAGGED,
+    SIGNAL,
+    USUAL,
+    Strip,
+    draw_tracing,
+)
 
 MM_PER_S, MM_PER_MV = 25.0, 10.0
 _INCH = 25.4  # mm
-_MARGIN_MM = (13.0, 11.0, 5.0, 11.0)  # left, bottom, right, top of every strip, for its texts
+_MARGIN_MM = (13.0, 10.0, 5.0, 14.0)  # left, bottom, right, top of every strip, for its texts
 _HEAD_MM = 12.0  # for the picture's own title
 _PAGE_MM = 280.0  # three strips of 3 s side by side
-_EMPTY_MM = 120.0  # of a picture that shows nothing but its title
+_LEAST_MM = 262.0  # that title and legend need
+_COLOURS = 64  # a palette makes the file a quarter as large
 _HEIGHT_MV = (2.0, 7.0)  # least and most that a strip shows
+_WHY_LINES, _LINE_MM, _LETTER_MM = 2, 3.2, 1.25  # of the reason over a strip
+_LEGEND = (SIGNAL, EXPECTED_LINE, BAND, ERROR_AREA, DUE, USUAL, FLAGGED)  # in this order
 _PAPER, _FINE, _COARSE = "#fffaf7", "#f7ddd6", "#ecb3a6"
-_INK, _EXPECTED, _ERROR, _AROUND = "#1a1a1a", "#1f66ad", "#d8402a", "#8d8d8d"
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Strip:
-    """One piece of ECG to draw; arrays are (n,), NaN where there is nothing."""
-
-    time_s: NDArray[np.float64]  # on whatever clock `r_peak_s` is
-    ecg_mv: NDArray[np.float32]
-    expected_mv: NDArray[np.float32] | None = None  # what the model expected
-    band_mv: NDArray[np.float32] | None = None  # by how much it expects to be wrong
-    context: tuple[NDArray[np.float64], NDArray[np.float32]] | None = None  # s and mV around it, in grey
-    r_peak_s: Sequence[float] = ()  # beats to mark, the judged one first
-    title: str = ""
-    why: str = ""
-    lead: str = ""
-
-    def __post_init__(self) -> None:
-        lengths = {
-            len(part)
-            for part in (self.time_s, self.ecg_mv, self.expected_mv, self.band_mv)
-            if part is not None
-        }
-        if len(lengths) != 1 or not len(self.time_s):
-            raise ValueError(f"need arrays of one length of at least 1; got lengths {sorted(lengths)}")
 
 
 def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, dpi: int = 130) -> None:
@@ -54,7 +45,7 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, dpi: int = 1
     left, bottom, right, top = _MARGIN_MM
     rows = _rows(strips)
     heights = [max(_range_mv(strip)[1] - _range_mv(strip)[0] for strip in row) * MM_PER_MV for row in rows]
-    width = max((sum(_outer_mm(strip) for strip in row) for row in rows), default=_EMPTY_MM)
+    width = max([_LEAST_MM, *(sum(_outer_mm(strip) for strip in row) for row in rows)])
     height = sum(heights) + len(rows) * (bottom + top) + _HEAD_MM
     figure = Figure(figsize=(width / _INCH, height / _INCH), dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
@@ -71,9 +62,16 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, dpi: int = 1
             x += _outer_mm(strip)
         ceiling -= row_height + bottom + top
     # One for all: a legend in every strip would cover the signal.
-    place = {"loc": "upper right", "bbox_to_anchor": (1 - right / width, 1 - 2 / height), "ncols": 4}
-    figure.legend(legend.values(), legend.keys(), fontsize=7, frameon=False, **place)
-    canvas.print_png(str(path))
+    place = {
+        "loc": "upper right",
+        "bbox_to_anchor": (1 - right / width, 1 - 2 / height),
+        "ncols": len(_LEGEND),
+    }
+    named = {label: legend[label] for label in _LEGEND if label in legend}
+    figure.legend(named.values(), named.keys(), fontsize=7, frameon=False, **place)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture.quantize(_COLOURS).save(path, optimize=True)
 
 
 def _rows(strips: Sequence[Strip]) -> list[list[Strip]]:
@@ -92,37 +90,24 @@ def draw_strip(axes: Any, strip: Strip, *, height_mv: float | None = None) -> No
     low, high = _range_mv(strip)
     middle, half = (low + high) / 2, (height_mv or high - low) / 2
     _paper(axes, strip, middle - half, middle + half)
-    if strip.context is not None:
-        axes.plot(*strip.context, color=_AROUND, linewidth=0.8)
-    expected = strip.expected_mv
-    if expected is not None:
-        if strip.band_mv is not None:
-            axes.fill_between(
-                strip.time_s,
-                expected - strip.band_mv,
-                expected + strip.band_mv,
-                color=_EXPECTED,
-                alpha=0.18,
-                linewidth=0,
-                label="expected error",
-            )
-        axes.fill_between(
-            strip.time_s, strip.ecg_mv, expected, color=_ERROR, alpha=0.3, linewidth=0, label="error"
-        )
-        axes.plot(strip.time_s, expected, color=_EXPECTED, linewidth=1.0, label="expected")
-    axes.plot(strip.time_s, strip.ecg_mv, color=_INK, linewidth=1.0, label="signal")
-    for index, beat_s in enumerate(strip.r_peak_s):
-        style = {"color": _ERROR if index == 0 else "#777777", "markersize": 6 if index == 0 else 4}
-        axes.plot([beat_s], [middle + half - 0.1], marker="v", linestyle="none", clip_on=True, **style)
-    axes.set_title(strip.title, fontsize=8.5, loc="left", pad=3)
-    why_at = 1 + 5.0 / (2 * half * MM_PER_MV)  # 5 mm above the paper, over the title
-    axes.text(0, why_at, strip.why, transform=axes.transAxes, fontsize=7.5, color=_ERROR)
+    draw_tracing(axes, strip)
+    mm = 1 / (2 * half * MM_PER_MV)  # in units of the axes' height
+    above = 1 + (1.6 + _WHY_LINES * _LINE_MM) * mm
+    axes.text(0, above, strip.title, transform=axes.transAxes, fontsize=8.5, weight="bold")
+    for at, line in enumerate(_why_lines(strip), 1):
+        axes.text(0, above - at * _LINE_MM * mm, line, transform=axes.transAxes, fontsize=7, color=ERROR)
+
+
+def _why_lines(strip: Strip) -> list[str]:
+    """The reason in lines that fit over the paper."""
+    width = int((_width_mm(strip) + _MARGIN_MM[2]) / _LETTER_MM)
+    return textwrap.wrap(strip.why, width, max_lines=_WHY_LINES, placeholder=" …")
 
 
 def _paper(axes: Any, strip: Strip, low_mv: float, high_mv: float) -> None:
     """Grid, limits and units: fine lines each mm, coarse ones each 5 mm."""
     axes.set_facecolor(_PAPER)
-    first_s = _span_s(strip)[0]
+    first_s = float(strip.time_s[0])
     axes.set_xlim(first_s, first_s + _width_mm(strip) / MM_PER_S)
     axes.set_ylim(low_mv, high_mv)
     for axis, mm in ((axes.xaxis, MM_PER_S), (axes.yaxis, MM_PER_MV)):
@@ -144,15 +129,9 @@ def _whole(value: float, position: int | None) -> str:
     return f"{value:.0f}" if abs(value - round(value)) < 1e-6 else ""
 
 
-def _span_s(strip: Strip) -> tuple[float, float]:
-    times = strip.time_s if strip.context is None else np.append(strip.time_s, strip.context[0])
-    return float(times.min()), float(times.max())
-
-
 def _width_mm(strip: Strip) -> float:
     """Width on paper, in whole coarse squares."""
-    first_s, last_s = _span_s(strip)
-    return 5 * math.ceil((last_s - first_s) * MM_PER_S / 5 - 1e-9) or 5.0
+    return 5 * math.ceil(float(strip.time_s[-1] - strip.time_s[0]) * MM_PER_S / 5 - 1e-9) or 5.0
 
 
 def _outer_mm(strip: Strip) -> float:
@@ -161,9 +140,9 @@ def _outer_mm(strip: Strip) -> float:
 
 def _range_mv(strip: Strip) -> tuple[float, float]:
     """Least and greatest mV to show, on coarse lines, with room for the beat marks."""
-    around = None if strip.context is None else strip.context[1]
-    parts = [part for part in (strip.ecg_mv, strip.expected_mv, around) if part is not None]
-    values = np.concatenate(parts)
+    values = strip.ecg_mv
+    if strip.expected is not None:
+        values = np.concatenate([values, strip.expected.expected_mv])
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (-1.0, 1.0)
     low, high = math.floor(low * 2 - 0.2) / 2, math.ceil(high * 2 + 0.6) / 2

@@ -9,11 +9,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.comparison import compare, comparison_figures
 from monitor.errors import RecordingError
-from monitor.events import Event, Kind, Phase, ScoredWindows
+from monitor.events import Event, Kind, Phase
 from monitor.figures import Figure, figure
 from monitor.readers.wfdb_records import Annotations, record_path, wfdb_library
 from monitor.scan import ScanResult
@@ -133,11 +132,6 @@ def check_extension(extension: str) -> None:
         raise RecordingError(
             f"annotation extension is {extension!r}, wanted letters other than {', '.join(sorted(_KEPT))}"
         )
-
-
-def beat_samples(windows: ScoredWindows) -> NDArray[np.int64]:
-    """R peaks of the beat windows, (n,) sample numbers."""
-    return windows.sample[np.array([kind in BEAT_SYMBOLS for kind in windows.kind], np.bool_)]
 
 
 def _beat_rows(result: ScanResult) -> list[tuple[int, str, str]]:

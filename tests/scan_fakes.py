@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.detection import Detection
 from monitor.events import Event, Kind, ScoredWindows
+from monitor.explain import Explanation, Wanted
 from monitor.messages import Chunk
 from monitor.recordings import Recording, from_millivolts
 
@@ -91,21 +90,12 @@ class FakeDetector:
         return Detection(events, windows_at(ready), [], none, none, Counter(beats=len(ready)))
 
 
-@dataclass(frozen=True)
-class FakeExplanation:
-    """What a model might have expected: half of what came."""
-
-    time_s: NDArray[np.float64]
-    ecg_mv: NDArray[np.float32]
-    expected_mv: NDArray[np.float32]
-    scale_mv: NDArray[np.float32]
-    lead: str = "II"
-
-
-def fake_explain(chunks: Sequence[Chunk], event: Event) -> FakeExplanation:
-    """The signal 0.4 s around the R peak, from chunks that follow one another."""
-    ecg_mv = np.concatenate([chunk.ecg_mv[:, 0] for chunk in chunks])
-    at = event.r_peak_sample - chunks[0].first_sample
-    piece = ecg_mv[at - 100 : at + 101]
-    half = (piece / 2).astype(np.float32)
-    return FakeExplanation(np.arange(-100, 101) / RATE_HZ, piece, half, np.full_like(piece, 0.1))
+def fake_explain(recording: Recording, wanted: Sequence[Wanted]) -> list[Explanation | None]:
+    """What a model might have expected of the 0.4 s around each R peak: half of what came."""
+    found: list[Explanation | None] = []
+    for each in wanted:
+        at = np.arange(max(0, each.sample - 100), min(each.sample + 101, len(recording)))
+        piece = recording.ecg_mv[at, 0]
+        spread = None if each.fixed else np.full_like(piece, 0.1)
+        found.append(Explanation("II", at / RATE_HZ, piece, piece / 2, spread))
+    return found

@@ -54,14 +54,9 @@ def demo(
 def _draw(run: DemoRun, path: Path, model: Path | None) -> None:
     from functools import partial
 
-    import numpy as np
-
     from monitor.explain import explain
     from monitor.model import load_model
-    from monitor.scan_output import beat_samples
     from monitor.strips import draw_findings
 
-    windows = run.windows
-    beats = np.empty(0, np.int64) if windows is None else beat_samples(windows)
-    explain_event = partial(explain, load_model(model))
-    draw_findings(run.recording, run.found.events, beats, explain_event, path=path)
+    explain_windows = partial(explain, load_model(model))
+    draw_findings(run.recording, run.found.events, run.windows, explain_windows, path=path)

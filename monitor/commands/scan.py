@@ -88,11 +88,9 @@ def _draw(result: ScanResult, model: LoadedModel, path: Path) -> None:
     from functools import partial
 
     from monitor.explain import explain
-    from monitor.scan_output import beat_samples
     from monitor.strips import draw_findings
 
-    beats = beat_samples(result.windows)
-    draw_findings(result.recording, result.events, beats, partial(explain, model), path=path)
+    draw_findings(result.recording, result.events, result.windows, partial(explain, model), path=path)
 
 
 def _reference_labels(record: Path, extension: str | None) -> Annotations | None:
