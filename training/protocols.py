@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from training import beatgan, ec57, ecg5000, episode_protocol, inter_patient, qrs
+from training import beatgan, ec57, ecg5000, episode_protocol, inter_patient, patient_adaptive, qrs
 from training.protocol import Protocol, Request, Result
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         inter_patient.PROTOCOL,
+        patient_adaptive.PROTOCOL,
         ec57.PROTOCOL,
         episode_protocol.PROTOCOL,
         qrs.PROTOCOL,
