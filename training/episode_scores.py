@@ -78,12 +78,10 @@ def annotated_episodes(record: AnnotatedRecord) -> list[Interval]:
 
 def score_references(found: DetectedRecord) -> list[Reference]:
     """Every annotated episode of a record, told or not."""
-    record = found.record
     detected, flagged = _beats(found)
-    told = [_touching(found, each) for each in annotated_episodes(record)]
     return [
-        _reference(found, each, detected, flagged, touching)
-        for each, touching in zip(annotated_episodes(record), told, strict=True)
+        _reference(found, each, detected, flagged, _touching(found, each))
+        for each in annotated_episodes(found.record)
     ]
 
 
@@ -104,7 +102,7 @@ def _touching(found: DetectedRecord, each: Interval) -> list[tuple[Interval, flo
     out = []
     for kind in TELLING:
         for own in episodes(found.events, kind):
-            if own.first <= each.last + tolerance and each.first - tolerance <= own.last:
+            if _near(own, each, tolerance):
                 out.append((own, _told_at(found, own, kind), kind))
     return out
 
@@ -162,15 +160,17 @@ def longest(flags: NDArray[np.bool_]) -> int:
 
 def score_told(found: DetectedRecord, false: Sequence[Interval]) -> list[Told]:
     """Every episode of the monitor, right or not; false: its false alarms, of whatever kind."""
-    record = found.record
+    record, annotated = found.record, annotated_episodes(found.record)
     tolerance = tolerance_samples(record.recording.rate_hz, TOLERANCE_S)
     wrong = {(alarm.what, alarm.first) for alarm in false}
     out = []
     for kind in TELLING:
         for own in episodes(found.events, kind):
-            near = any(
-                each.first <= own.last + tolerance and own.first - tolerance <= each.last
-                for each in annotated_episodes(record)
-            )
+            near = any(_near(own, each, tolerance) for each in annotated)
             out.append(Told(record.name, kind, own.first, own.last, near, (own.what, own.first) not in wrong))
     return out
+
+
+def _near(one: Interval, other: Interval, tolerance: int) -> bool:
+    """Whether two intervals overlap, give or take the tolerance."""
+    return one.first <= other.last + tolerance and other.first - tolerance <= one.last
