@@ -12,7 +12,13 @@ from monitor.events import Event, Kind, Phase
 from monitor.synthetic import synthetic_ecg
 from tests.models import recording_of
 from tests.scan_fakes import RATE_HZ, fake_event, windows_at
-from training.episode_scores import annotated_episodes, longest, score_references, score_told
+from training.episode_scores import (
+    annotated_episodes,
+    longest,
+    normal_beats_in_alarm,
+    score_references,
+    score_told,
+)
 from training.evaluation import DetectedRecord, false_alarms
 from training.measures import PatientScores
 from training.records import AnnotatedRecord, annotated
@@ -80,6 +86,7 @@ def test_a_run_that_was_told() -> None:
     assert each.told_after_s == pytest.approx(3.5)
     assert each.overlap / each.samples == pytest.approx(0.75, abs=0.01)
     assert not each.chaotic
+    assert not each.alarming
 
 
 def test_a_run_that_was_not_told() -> None:
@@ -91,12 +98,29 @@ def test_a_run_that_was_not_told() -> None:
 
 
 def test_an_episode_that_was_open_already() -> None:
-    """An alarm that is on when flutter begins comes at once."""
+    """An alarm that is on when flutter begins finds it if it goes on for half of it at least."""
     record = _record("NNNNN", (10, "["), (20, "]"))
     onset = _run(8, 9.5, kind=Kind.RHYTHM_CHAOTIC)
-    end = _run(8, 21, Phase.END, Kind.RHYTHM_CHAOTIC)
-    (each,) = score_references(_found(record, [], [(onset, round(9.6 * RATE)), (end, 24 * RATE)]))
-    assert (each.told_after_s, each.chaotic, each.overlap) == (0.0, True, each.samples)
+    for last_s, found in ((21, True), (15.2, True), (14, False)):
+        end = _run(8, last_s, Phase.END, Kind.RHYTHM_CHAOTIC)
+        (each,) = score_references(_found(record, [], [(onset, round(9.6 * RATE)), (end, 24 * RATE)]))
+        assert (each.alarming, each.chaotic, each.found) == (True, True, found)
+        assert np.isnan(each.told_after_s)
+
+
+def test_an_episode_that_was_open_already_may_be_told_anew() -> None:
+    """A second alarm within the flutter has a time, whatever was on before."""
+    record = _record("NNNNN", (10, "["), (20, "]"))
+    events = [(_run(8, 10.5), round(9.5 * RATE)), (_run(12, 15, kind=Kind.RHYTHM_CHAOTIC), 16 * RATE)]
+    (each,) = score_references(_found(record, [], events))
+    assert (each.alarming, each.found, each.told_after_s) == (True, True, 6.0)
+
+
+def test_normal_beats_in_an_alarm_that_does_not_end() -> None:
+    """Those within the span of any episode, once each."""
+    record = _record("NVVVVNNNNN")
+    events = [(_run(2, 5), 6 * RATE), (_run(2, 8, Phase.END), 9 * RATE), (_run(4, 7), 8 * RATE)]
+    assert normal_beats_in_alarm(_found(record, [], events)) == (3, 6)
 
 
 def test_what_was_told_is_right_or_not() -> None:

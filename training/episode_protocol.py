@@ -18,6 +18,7 @@ from training.episode_scores import (
     Reference,
     Told,
     annotated_episodes,
+    normal_beats_in_alarm,
     score_references,
     score_told,
 )
@@ -56,6 +57,7 @@ def run(request: Request) -> Result:
     references: list[Reference] = []
     told: list[Told] = []
     hours: dict[str, float] = {}
+    alarmed: list[tuple[float, float]] = []
     for model, group in cross.groups(names):
         records = [read_record(folder / name) for name in group]
         with request.bar("episodes", sum(record.recording.duration_s for record in records)) as advance:
@@ -63,12 +65,15 @@ def run(request: Request) -> Result:
                 references += score_references(found)
                 told += score_told(found, false_alarms(found.record, found.events))
                 hours[found.record.name] = found.scores.hours
+                alarmed.append(normal_beats_in_alarm(found))
     some = [name for name in SPLICED if name in names]
     with request.bar("ventricular beats on end", len(some)) as advance:
         shares = [share for name in some for share in _shares(read_record(folder / name), cross, advance)]
     figures = [
         *_found_figures(references),
         *_told_figures(told, hours),
+        # A run that never ends alarms for good, and is not false if one of its beats was abnormal.
+        ratio_figure("normal_beats_in_alarm", "all", *zip(*alarmed, strict=True), better="lower"),
         *_time_figures(references),
         *_share_figures(shares),
     ]
@@ -124,6 +129,8 @@ def _found_figures(references: Sequence[Reference]) -> list[Figure]:
         covered = [float(sum(each.overlap for each in part)) for part in by_record]
         lasted = [float(sum(each.samples for each in part)) for part in by_record]
         figures.append(ratio_figure("duration_sensitivity", what, covered, lasted))
+        before = [float(sum(each.alarming for each in part)) for part in by_record]
+        figures.append(ratio_figure("already_alarming", what, before, sizes, better="lower"))
         if what == FLUTTER:
             chaotic = [float(sum(each.chaotic for each in part)) for part in by_record]
             figures.append(ratio_figure("sensitivity", f"{what}/chaotic", chaotic, sizes))
@@ -152,11 +159,11 @@ def _told_figures(told: Sequence[Told], hours: dict[str, float]) -> list[Figure]
 
 
 def _time_figures(references: Sequence[Reference]) -> list[Figure]:
-    """Seconds from an episode's first beat or wave to the alarm, of those that were found."""
+    """Seconds from first beat or wave to the alarm, of episodes that were told and began without one."""
     figures = []
     for group in (RUN, FLUTTER, "all"):
-        some = [each for each in references if group in (each.what, "all") and each.found]
-        times = np.array([each.told_after_s for each in some])
+        fresh = [each for each in references if group in (each.what, "all") and not each.alarming]
+        times = np.array([each.told_after_s for each in fresh if each.found])
         for name, share in (("time_to_alarm_median_s", 0.5), ("time_to_alarm_p95_s", 0.95)):
             value = float(np.quantile(times, share)) if len(times) else float("nan")
             target = SLOW_S if share > 0.9 else None
@@ -194,7 +201,9 @@ def _row(each: Reference) -> dict[str, Any]:
         "flagged": each.flagged,
         "longest_flagged": each.longest,
         "covered": round(each.overlap / each.samples, 3),
-        "told_after_s": round(each.told_after_s, 2) if each.found else None,
+        "alarming": each.alarming,
+        "told_after_s": None if np.isnan(each.told_after_s) else round(each.told_after_s, 2),
+        "found": each.found,
         "chaotic": each.chaotic,
     }
 
@@ -203,7 +212,7 @@ def _reference_table(references: Sequence[Reference]) -> Table:
     rows = [tuple("–" if cell is None else str(cell) for cell in _row(each).values()) for each in references]
     columns = (
         "record", "what", "from s", "length s", "beats", "detected", "flagged",
-        "longest", "covered", "told after s", "chaotic",
+        "longest", "covered", "alarming", "told after s", "found", "chaotic",
     )  # fmt: skip
     return Table("Every annotated run and flutter", columns, rows)
 

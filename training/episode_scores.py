@@ -33,13 +33,14 @@ class Reference:
     flagged: int  # of these
     longest: int  # flagged ones in a row
     overlap: int  # samples that the monitor's episodes cover
+    alarming: bool  # an episode was open already when it began
     told_after_s: float  # from its first sample to when an episode that touches it was told; NaN = never
-    chaotic: bool  # told as a chaotic rhythm
+    chaotic: bool  # a chaotic rhythm touches it
 
     @property
     def found(self) -> bool:
-        """Whether any episode was told."""
-        return not np.isnan(self.told_after_s)
+        """Told while it lasted; if an alarm was on already, that must go on for half of it at least."""
+        return not np.isnan(self.told_after_s) or (self.alarming and 2 * self.overlap >= self.samples)
 
     @property
     def samples(self) -> int:
@@ -127,9 +128,8 @@ def _reference(
     record = found.record
     rate = record.recording.rate_hz
     inside = (record.beats >= each.first) & (record.beats <= each.last)
-    told = [at for _, at, _ in touching if not np.isnan(at)]
-    # An episode that was open already is an alarm from the first sample.
-    after = max(0.0, (min(told) - each.first) / rate) if told else float("nan")
+    told = [at for _, at, _ in touching]
+    after = min(((at - each.first) / rate for at in told if at >= each.first), default=float("nan"))
     covered = np.zeros(each.last - each.first + 1, np.bool_)
     for own, _, _ in touching:
         covered[max(0, own.first - each.first) : max(0, own.last - each.first + 1)] = True
@@ -144,6 +144,7 @@ def _reference(
         flagged=int(flagged[inside].sum()),
         longest=longest(flagged[inside]),
         overlap=int(covered.sum()),
+        alarming=any(at < each.first for at in told),
         told_after_s=after,
         chaotic=any(kind is Kind.RHYTHM_CHAOTIC for _, _, kind in touching),
     )
@@ -169,6 +170,15 @@ def score_told(found: DetectedRecord, false: Sequence[Interval]) -> list[Told]:
             near = any(_near(own, each, tolerance) for each in annotated)
             out.append(Told(record.name, kind, own.first, own.last, near, (own.what, own.first) not in wrong))
     return out
+
+
+def normal_beats_in_alarm(found: DetectedRecord) -> tuple[float, float]:
+    """How many of a record's normal beats lie in a run or chaotic rhythm as told, and how many there are."""
+    normal = found.record.normal_r
+    inside = np.zeros(len(normal), np.bool_)
+    for own in episodes(found.events, *TELLING):
+        inside |= (normal >= own.first) & (normal <= own.last)
+    return float(inside.sum()), float(len(normal))
 
 
 def _near(one: Interval, other: Interval, tolerance: int) -> bool:
