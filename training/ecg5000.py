@@ -4,7 +4,7 @@ The rule of the LSTM autoencoder tutorials: 85 % of the normal beats (of both fi
 from, the other 15 % and all anomalous beats to test on. Theirs pick the threshold by looking at both
 histograms; here it comes from the normal beats to learn from alone. 1 to 3 % of these look anomalous
 themselves, so that no high quantile serves: it is the median of their scores' logarithm plus two
-robust standard deviations, which a few odd beats do not move.
+robust standard deviations of the scores above it, which a few odd beats do not move.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ PUBLISHED = (
     ("PyTorch tutorial, hand-picked threshold", "142 of 145 normal, 142 of 145 anomalous"),
 )
 SCORERS = {
-    "": "local Mahalanobis distance, 24 components, 60 neighbours",
+    "": "local Mahalanobis",
     "/nearest": "nearest normal beat",
-    "/plain-lstm": f"plain LSTM encoder-decoder, squared error (first {LSTM_SPLITS} splits only)",
+    "/plain-lstm": f"plain LSTM ({LSTM_SPLITS} splits)",
 }
 _BALANCED_FORM = "/balanced"
 
@@ -134,16 +134,17 @@ def lstm_scores(
 
 
 def robust_threshold(own: NDArray[np.float64]) -> float:
-    """What a normal beat rarely exceeds: exp(median + 2 × 1.4826 MAD) of log scores, (n,).
+    """What a normal beat rarely exceeds: exp(median + 2 × 1.4826 × spread) of log scores, (n,).
 
-    On the log scale, since distances are skewed: there the normal beats' scores lie evenly about
-    their median. Raises ValueError without scores.
+    The spread is the median of what lies above the median: scores of normal beats are skewed to the
+    right even on the log scale, and the threshold is on that side. Raises ValueError without scores.
     """
     if not len(own):
         raise ValueError("need scores of normal beats; got none")
     logs = np.log(own + np.finfo(np.float32).tiny)
     median = np.median(logs)
-    return float(np.exp(median + DEVIATIONS * MAD_TO_SD * np.median(np.abs(logs - median))))
+    above = logs[logs >= median] - median
+    return float(np.exp(median + DEVIATIONS * MAD_TO_SD * np.median(above)))
 
 
 def decisions(normal: NDArray[np.bool_], anomalous: NDArray[np.bool_]) -> dict[str, float]:
