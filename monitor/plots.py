@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,28 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str, dpi: int = 1
     }
     named = {label: legend[label] for label in _LEGEND if label in legend}
     figure.legend(named.values(), named.keys(), fontsize=7, frameon=False, **place)
+    path.write_bytes(png(canvas))
+
+
+def strip_picture(strip: Strip, dpi: int = 150) -> bytes:
+    """One strip with its title and reason as a PNG."""
+    left, bottom, _, top = _MARGIN_MM
+    low, high = _range_mv(strip)
+    width, height = _outer_mm(strip), (high - low) * MM_PER_MV + bottom + top
+    figure = Figure(figsize=(width / _INCH, height / _INCH), dpi=dpi, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    box = (left / width, bottom / height, _width_mm(strip) / width, 1 - (bottom + top) / height)
+    draw_strip(figure.add_axes(box), strip)
+    return png(canvas)
+
+
+def png(canvas: FigureCanvasAgg, colours: int = _COLOURS) -> bytes:
+    """What is on the canvas, with a palette."""
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture.quantize(_COLOURS).save(path, optimize=True)
+    out = BytesIO()
+    picture.quantize(colours).save(out, "png", optimize=True)
+    return out.getvalue()
 
 
 def _rows(strips: Sequence[Strip]) -> list[list[Strip]]:

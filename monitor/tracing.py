@@ -16,12 +16,13 @@ SPREADS = 2.0  # of the expected error to either side: nine in ten normal sample
 # Labels, for a legend.
 SIGNAL, EXPECTED_LINE, BAND, ERROR_AREA = "signal", "expected", f"± {SPREADS:g} expected spreads", "error"
 DUE, USUAL, FLAGGED = "a beat was due", "usual beat", "flagged beat"
-_WORD_S = 0.2  # a word under a mark takes so much room
+_LETTER_S = 0.042  # a letter under a mark takes so much room
 # What a beat was flagged as, the word under its mark, and the colour of both.
 _FLAGGED = {
     "morphology": ("shape", ERROR),
     "early": ("early", "#b0620a"),
     "late": ("late", "#7a4fb5"),
+    "missed": ("missed", INK),
     "?": ("?", GREY),
 }
 
@@ -31,8 +32,9 @@ class Mark:
     """A beat on the strip."""
 
     time_s: float
-    what: str = ""  # "morphology", "early", "late"; "?" = could not be judged; "" = usual
+    what: str = ""  # "morphology", "early", "late", "missed"; "?" = could not be judged; "" = usual
     shown: bool = False  # the beat that the strip is about
+    label: str = ""  # what a person says that it is
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -117,8 +119,11 @@ def _mark(axes: Any, mark: Mark, high: float) -> None:
 def _word(axes: Any, mark: Mark, high: float, free_s: float) -> float:
     """The word under a mark where there is room for it; up to where there is none now."""
     word, color = _FLAGGED.get(mark.what, ("", GREY))
-    left, right = mark.time_s - _WORD_S / 2, mark.time_s + _WORD_S / 2
+    word = f"{mark.label} {word}".strip()
+    half = len(word) * _LETTER_S / 2
+    left, right = mark.time_s - half, mark.time_s + half
     if not word or left < free_s or right > axes.get_xlim()[1]:
         return free_s
-    axes.text(mark.time_s, high - 0.22, word, fontsize=5.5, color=color, ha="center", va="top")
+    below = high - (0.27 if mark.shown else 0.2)
+    axes.text(mark.time_s, below, word, fontsize=5.5, color=color, ha="center", va="top")
     return right

@@ -58,7 +58,9 @@ def test_inter_patient_from_the_command_line(
     """Both forms, with and without record 232, are printed and written with time and model."""
     small_model(tmp_path / "model")
     path = tmp_path / "build" / "report.json"
-    command(data=data, model=tmp_path / "model", json_path=path, records=["100,103", "232"])
+    page = tmp_path / "build" / "report.html"
+    only = ["100,103", "232"]
+    command(data=data, model=tmp_path / "model", json_path=path, records=only, report_path=page)
     report = json.loads(path.read_text(encoding="utf-8"))
     areas = _values(report, "auroc")
     assert {"V", "V/detected", "V/without-232", "V/detected/without-232", "all"} <= set(areas)
@@ -74,6 +76,9 @@ def test_inter_patient_from_the_command_line(
     out = capsys.readouterr().out
     assert "Ranking, by class against N" in out
     assert "inter-patient: DS2" in out
+    text = page.read_text(encoding="utf-8")
+    assert "--records 100,103,232 --report" in text
+    assert "Worst false alarms" in text
 
 
 def test_one_record_has_no_form_without_it(data: Path) -> None:

@@ -101,6 +101,8 @@ def _detected(
     score = np.nan_to_num(windows.score[beats].astype(np.float64), nan=MISSED)
     gated = int(((score == MISSED) & (found.reference >= 0)).sum())
     lost = len(found.missed)
+    kind = np.where(score == MISSED, "gated", np.array(windows.kind)[beats])
+    sample = np.concatenate([windows.sample[beats][counted], record.beats[found.missed]])
     return DetectedRecord(
         record=record,
         scores=PatientScores(
@@ -109,6 +111,8 @@ def _detected(
             label=np.concatenate([found.labels[counted], record.labels[found.missed]]),
             score=np.concatenate([score[counted], np.full(lost, MISSED)]),
             flagged=np.concatenate([windows.anomalous[beats][counted], np.zeros(lost, np.bool_)]),
+            time_s=sample / record.recording.rate_hz,
+            kind=np.concatenate([kind[counted], np.full(lost, "missed")]),
         ),
         windows=windows,
         events=events,

@@ -44,7 +44,7 @@ def replace_section(page: str, name: str, body: str) -> str:
 
 def render_section(report: dict[str, Any], result: Result, command: str) -> str:
     """Heading, command, model, time, targets and tables; a table of records is folded."""
-    parts = [f"## `{report['protocol']}`", f"```sh\n{command}\n```", _circumstances(report)]
+    parts = [f"## `{report['protocol']}`", f"```sh\n{command}\n```", circumstances(report)]
     targets = targets_table(result.figures)
     parts += [_titled(table) for table in (targets, *result.tables) if table.rows]
     return "\n\n".join(parts)
@@ -56,15 +56,16 @@ def markdown_table(table: Table) -> str:
     return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")  # a bar would end the cell
-
-
-def _circumstances(report: dict[str, Any]) -> str:
+def circumstances(report: dict[str, Any]) -> str:
+    """What was measured, how long it took, and of which model, in a line of Markdown."""
     model = report["model"]
     by = "" if model is None else f" Model `{model['name']}`, version `{model['version']}`."
     summary = str(report["summary"])
     return f"{summary[:1].upper()}{summary[1:]}. This run took {report['elapsed_s']:.0f} s.{by}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")  # a bar would end the cell
 
 
 def _titled(table: Table) -> str:

@@ -22,7 +22,9 @@ class PatientScores:
     """One patient's beats as they were judged. n beats: the annotated ones, then extra detections.
 
     label: (n,) an AAMI class, or "extra", which counts as a negative; score: (n,) higher is stranger,
-    MISSED where nothing was judged; flagged: (n,) at the operating point.
+    MISSED where nothing was judged; flagged: (n,) at the operating point. Where a report is to draw single
+    beats: time_s: (n,) of the R peak, from the recording's beginning; kind: (n,) "beat", what it was
+    flagged as, "gated", or "missed".
     """
 
     name: str
@@ -30,9 +32,12 @@ class PatientScores:
     label: NDArray[np.str_]
     score: NDArray[np.float64]
     flagged: NDArray[np.bool_]
+    time_s: NDArray[np.float64] | None = None
+    kind: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        if not len(self.label) == len(self.score) == len(self.flagged):
+        columns = (self.label, self.score, self.flagged, self.time_s, self.kind)
+        if len({len(column) for column in columns if column is not None}) != 1:
             raise ValueError(f"{self.name}: lengths differ: {self.label.shape=}, {self.score.shape=}")
         if np.isnan(self.score).any():
             raise ValueError(f"{self.name}: {np.isnan(self.score).sum()} scores are not numbers")

@@ -22,6 +22,9 @@ _Json = Annotated[Path | None, typer.Option("--json", help="Write figures and de
 _Docs = Annotated[
     Path | None, typer.Option(help="Replace the protocol's section of this Markdown page, or append it.")
 ]
+_Report = Annotated[
+    Path | None, typer.Option("--report", help="Write tables, curves and the worst beats as an HTML page.")
+]
 _Annotations = Annotated[
     Path | None, typer.Option(help="ec57: write what was found as WFDB annotation files into this folder.")
 ]
@@ -42,6 +45,7 @@ def evaluate(
     json_path: _Json = None,
     records: _Records = None,
     docs: _Docs = None,
+    report_path: _Report = None,
     annotations: _Annotations = None,
     publish: _Publish = False,
 ) -> None:
@@ -49,6 +53,7 @@ def evaluate(
     from monitor.artifact import default_model
     from monitor.model import load_model
     from training.markdown import write_section
+    from training.page import write_page
     from training.protocol import Request
     from training.protocols import evaluate as run
     from training.protocols import find
@@ -77,15 +82,18 @@ def evaluate(
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if docs is not None:
-        write_section(docs, report, result, _command(protocol, model, names, docs))
+        write_section(docs, report, result, _command(protocol, model, names, "--docs", docs))
+    if report_path is not None:
+        written = _command(protocol, model, names, "--report", report_path)
+        write_page(report_path, report, result, written, data, loaded)
 
 
-def _command(protocol: str, model: Path | None, names: Sequence[str], docs: Path) -> str:
+def _command(protocol: str, model: Path | None, names: Sequence[str], option: str, path: Path) -> str:
     """What to type to print the same; a page's reader has their data elsewhere."""
     words = ["ecg-train", "evaluate", "--protocol", protocol, "--data", "DATA"]
     words += ["--model", str(model)] if model is not None else []
     words += ["--records", ",".join(names)] if names else []
-    return shlex.join([*words, "--docs", str(docs)])
+    return shlex.join([*words, option, str(path)])
 
 
 def _publish(model: Path | None, data: Path, result: Result) -> None:
