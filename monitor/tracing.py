@@ -71,10 +71,11 @@ def draw_tracing(axes: Any, strip: Strip) -> None:
         _part(axes, strip.part_s, strip.part, low)
     if strip.due_s is not None:
         axes.axvline(strip.due_s, color=EXPECTED, linewidth=0.9, linestyle=(0, (4, 3)), label=DUE)
-    free_s = axes.get_xlim()[0]  # up to here there are words
-    for mark in strip.marks:
+    taken: list[tuple[float, float]] = []
+    # The beat that the strip is about has its word, whatever its neighbours' are.
+    for mark in sorted(strip.marks, key=lambda mark: not mark.shown):
         _mark(axes, mark, high)
-        free_s = _word(axes, mark, high, free_s)
+        _word(axes, mark, high, taken)
 
 
 def _expectation(axes: Any, expected: Explanation) -> None:
@@ -116,14 +117,15 @@ def _mark(axes: Any, mark: Mark, high: float) -> None:
     axes.plot([mark.time_s], [high - 0.1], marker="v", linestyle="none", markersize=size, label=label, **fill)
 
 
-def _word(axes: Any, mark: Mark, high: float, free_s: float) -> float:
-    """The word under a mark where there is room for it; up to where there is none now."""
+def _word(axes: Any, mark: Mark, high: float, taken: list[tuple[float, float]]) -> None:
+    """The word under a mark, if no other has `taken` its place."""
     word, color = _FLAGGED.get(mark.what, ("", GREY))
     word = f"{mark.label} {word}".strip()
     half = len(word) * _LETTER_S / 2
     left, right = mark.time_s - half, mark.time_s + half
-    if not word or left < free_s or right > axes.get_xlim()[1]:
-        return free_s
+    first, last = axes.get_xlim()
+    if left < first or right > last or any(left < end and begin < right for begin, end in taken):
+        return
     below = high - (0.27 if mark.shown else 0.2)
     axes.text(mark.time_s, below, word, fontsize=5.5, color=color, ha="center", va="top")
-    return right
+    taken.append((left, right))

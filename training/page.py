@@ -38,7 +38,7 @@ th, td { padding: .2rem .7rem .2rem 0; text-align: left; border-bottom: 1px soli
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 .met { color: #1a7a3c; font-weight: 600; } .missed { color: #c0271a; font-weight: 600; }
 img { max-width: 100%; height: auto; } summary { cursor: pointer; font-weight: 600; }
-.strips { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: .8rem;
+.strips { display: grid; grid-template-columns: repeat(auto-fill, minmax(367px, 1fr)); gap: .8rem;
   align-items: start; }
 """
 
@@ -111,7 +111,10 @@ def _strips(patients: Sequence[PatientScores], folder: Path, model: Model | None
 
 
 def _strip(strip: Strip) -> str:
-    return _image(strip_picture(strip), f"{strip.title}: {strip.why}")
+    picture = strip_picture(strip)
+    # All at one scale, whatever their length; a PNG's width stands in its header.
+    shown = int.from_bytes(picture[16:20], "big") * 2 // 3
+    return _image(picture, f"{strip.title}: {strip.why}", width=shown)
 
 
 def _folder(data: Path, patients: Sequence[PatientScores]) -> Path:
@@ -147,9 +150,10 @@ def _cell(text: str) -> str:
     return f"<td>{marked}</td>"
 
 
-def _image(picture: bytes, alternative: str, form: str = "png") -> str:
+def _image(picture: bytes, alternative: str, form: str = "png", width: int | None = None) -> str:
     data = b64encode(picture).decode()
-    return f'<img src="data:image/{form};base64,{data}" alt="{escape(alternative, quote=True)}">'
+    size = "" if width is None else f' width="{width}"'
+    return f'<img src="data:image/{form};base64,{data}"{size} alt="{escape(alternative, quote=True)}">'
 
 
 def _anchor(name: str) -> str:
