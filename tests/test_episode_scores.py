@@ -116,6 +116,19 @@ def test_an_episode_that_was_open_already_may_be_told_anew() -> None:
     assert (each.alarming, each.found, each.told_after_s) == (True, True, 6.0)
 
 
+@pytest.mark.parametrize(
+    ("length_s", "told_s", "found"), [(4, 9.9, True), (4, 10.1, False), (12, 10.9, True)]
+)
+def test_an_alarm_must_come_in_time(length_s: int, told_s: float, found: bool) -> None:
+    """While the episode lasts, or within the ten seconds that monitors have; a later one is another."""
+    record = _record("N" + "V" * length_s + "N")
+    last = record.beats[-2]
+    event = fake_event(last, Kind.RUN, phase=Phase.ONSET, first_sample=last, last_sample=last)
+    (each,) = score_references(_found(record, [], [(event, round((2 + told_s) * RATE))]))
+    assert each.told_after_s == pytest.approx(told_s, abs=0.01)
+    assert each.found == found
+
+
 def test_normal_beats_in_an_alarm_that_does_not_end() -> None:
     """Those within the span of any episode, once each."""
     record = _record("NVVVVNNNNN")

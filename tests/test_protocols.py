@@ -197,6 +197,7 @@ def test_figures_by_form() -> None:
         ("rate", "all", "", "3.000 ≤ 5 ✓"),
     ]
     assert target_shown(figures[0]) == ""
+    assert target_shown(Figure(name="f1", value=None, target=0.5)) == "≥ 0.5"
 
 
 @pytest.mark.mitdb

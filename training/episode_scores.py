@@ -16,6 +16,7 @@ from training.records import AnnotatedRecord, Interval, label_beats
 
 RUN_BEATS = 4  # ventricular beats in a row that must be told as one
 RUN, FLUTTER = "run", "VF"
+LATEST_S = 10.0  # what monitors have to alarm (IEC 60601-2-27)
 TELLING = (Kind.RUN, Kind.RHYTHM_CHAOTIC)  # either tells a run and either tells flutter
 
 
@@ -39,8 +40,12 @@ class Reference:
 
     @property
     def found(self) -> bool:
-        """Told while it lasted; if an alarm was on already, that must go on for half of it at least."""
-        return not np.isnan(self.told_after_s) or (self.alarming and 2 * self.overlap >= self.samples)
+        """Told while it lasted, or within the time that monitors have.
+
+        If an alarm was on already, it is enough that it goes on for half of the episode.
+        """
+        in_time = self.told_after_s <= max(LATEST_S, self.samples / self.rate_hz)
+        return in_time or (self.alarming and 2 * self.overlap >= self.samples)
 
     @property
     def samples(self) -> int:

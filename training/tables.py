@@ -45,10 +45,10 @@ def _number(value: float) -> str:
 
 
 def target_shown(figure: Figure) -> str:
-    """A figure's target and whether it is met, as text."""
+    """A figure's target and whether it is met, as text; no verdict where there was nothing to measure."""
     if figure.target is None:
         return ""
-    return f"{_wanted(figure)} {'✓' if figure.met else '✗'}"
+    return _wanted(figure) + {True: " ✓", False: " ✗", None: ""}[figure.met]
 
 
 def _wanted(figure: Figure) -> str:
