@@ -34,7 +34,7 @@ _MARGIN_MM = (13.0, 10.0, 5.0, 14.0)  # left, bottom, right, top of every strip,
 _HEAD_MM = 12.0  # for the picture's own title
 _PAGE_MM = 280.0  # three strips of 3 s side by side
 _LEAST_MM = 262.0  # that title and legend need
-_COLOURS = 64  # a palette makes the file a quarter as large
+_COLOURS = 256  # a palette makes the file a third as large; with fewer, the blues turn grey
 _HEIGHT_MV = (2.0, 7.0)  # least and most that a strip shows
 _WHY_LINES, _LINE_MM, _LETTER_MM = 2, 3.2, 1.25  # of the reason over a strip
 _LEGEND = (SIGNAL, EXPECTED_LINE, BAND, ERROR_AREA, DUE, USUAL, FLAGGED)  # in this order
@@ -85,12 +85,12 @@ def strip_picture(strip: Strip, dpi: int = 150) -> bytes:
     return png(canvas)
 
 
-def png(canvas: FigureCanvasAgg, colours: int = _COLOURS) -> bytes:
+def png(canvas: FigureCanvasAgg) -> bytes:
     """What is on the canvas, with a palette."""
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     out = BytesIO()
-    picture.quantize(colours).save(out, "png", optimize=True)
+    picture.quantize(_COLOURS).save(out, "png", optimize=True)
     return out.getvalue()
 
 

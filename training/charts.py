@@ -85,7 +85,7 @@ def draw_over_time(patients: Sequence[PatientScores]) -> bytes:
     for axes, each in zip(every, patients, strict=True):
         _over_time(axes, each)
     every[-1].set_xlabel("minutes")
-    return png(canvas, 256)  # with fewer, a rare class would lose its colour
+    return png(canvas)
 
 
 def _over_time(axes: Any, patient: PatientScores) -> None:
