@@ -7,7 +7,16 @@ from typing import Any
 
 import msgspec
 
-from training import beatgan, ec57, ecg5000, episode_protocol, inter_patient, patient_adaptive, qrs
+from training import (
+    beatgan,
+    calibration_protocol,
+    ec57,
+    ecg5000,
+    episode_protocol,
+    inter_patient,
+    patient_adaptive,
+    qrs,
+)
 from training.protocol import Protocol, Request, Result
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -20,6 +29,7 @@ PROTOCOLS: dict[str, Protocol] = {
         qrs.PROTOCOL,
         beatgan.PROTOCOL,
         ecg5000.PROTOCOL,
+        calibration_protocol.PROTOCOL,
     )
 }
 
