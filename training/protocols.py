@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from training import (
+    ablation,
     beatgan,
     calibration_protocol,
     ec57,
@@ -30,6 +31,7 @@ PROTOCOLS: dict[str, Protocol] = {
         beatgan.PROTOCOL,
         ecg5000.PROTOCOL,
         calibration_protocol.PROTOCOL,
+        ablation.PROTOCOL,
     )
 }
 
