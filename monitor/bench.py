@@ -148,6 +148,7 @@ def _beats(model: Model) -> BeatBatch:
         rr_s=np.full(_BEATS, 0.8, np.float32),
         log_ratio=np.zeros(_BEATS, np.float32),
         ready=np.ones(_BEATS, np.bool_),
+        recurrence=np.zeros(_BEATS),
     )
 
 

@@ -17,7 +17,7 @@ from monitor.path import Samples, SignalPath, Windows
 from monitor.quality import Quality
 from monitor.recordings import Recording, chunks
 from monitor.scoring import run_tiled
-from monitor.usual import BeatBatch
+from monitor.usual import BeatBatch, Lesson
 
 CONTEXT_S = 300.0  # of signal before a window: many times the memory of the usual beat
 _AFTER_S = 6.0  # until the last window is complete
@@ -145,12 +145,12 @@ def _judged(
     """Each wanted beat that was judged, what was known of its stream, and each lead's surprise, (leads,)."""
     found: dict[int, tuple[BeatBatch, NDArray[np.float64]]] = {}
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
         verdicts = model.judge_beats(beats)
         judged = np.isfinite(verdicts.surprise) & np.isin(rows, list(wanted))
         for at in np.flatnonzero(judged):
             found[int(rows[at])] = beats.rows(np.arange(len(rows)) == at), verdicts.by_lead[at]
-        return verdicts.usual
+        return verdicts.lesson
 
     path.judge_beats(windows, np.zeros(1, np.int64), judge)
     return found

@@ -18,7 +18,7 @@ from monitor.path import Samples, SignalPath, Timer, Windows
 from monitor.quality import Quality
 from monitor.report import Report, Row
 from monitor.slots import SlotState
-from monitor.usual import BeatBatch
+from monitor.usual import BeatBatch, Lesson
 
 FIRST_CAPACITY = 16
 
@@ -97,10 +97,10 @@ class Lane:
             batches: list[tuple[NDArray[np.int64], BeatBatch, Verdicts]] = []
             ready = self.path.usual.ready[new.slots]  # a copy: before these beats
 
-            def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
+            def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
                 verdicts = self.model.judge_beats(beats)
                 batches.append((rows, beats, verdicts))
-                return verdicts.usual
+                return verdicts.lesson
 
             self.path.judge_beats(windows, new.slots, judge)
             fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD)

@@ -22,9 +22,10 @@ from monitor.scoring import (
     run_tiled,
     spread_error,
 )
-from monitor.usual import BeatBatch
+from monitor.usual import BeatBatch, Lesson
 
-USUAL_SURPRISE = 2.0  # p = 0.01: a stranger beat teaches nothing, however strict the budget
+USUAL_SURPRISE = 1.5  # p = 0.03: above it a beat does not teach what is usual
+STRANGE_SURPRISE = 2.5  # p = 0.003: above it a beat's shape is kept as a strange one
 FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest
 
 
@@ -59,12 +60,14 @@ class Terms:
 class Verdicts:
     """Calibrated findings of n windows; NaN where no lead was usable.
 
-    surprise: (n,) minus log10 p of the fused statistic; shape, rhythm: (n,) its parts, weighted;
+    surprise: (n,) minus log10 p of the fused statistic, of which a recurring strange shape takes off
+    up to one unit; recurrence: (n,) that part; shape, rhythm: (n,) the statistic's parts, weighted;
     by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in force;
     worst: (n, leads) region of the largest error; latent: (n, leads, width).
     """
 
     surprise: NDArray[np.float64]
+    recurrence: NDArray[np.float64]
     shape: NDArray[np.float64]
     rhythm: NDArray[np.float64]
     by_lead: NDArray[np.float64]
@@ -79,10 +82,10 @@ class Verdicts:
         return above
 
     @property
-    def usual(self) -> NDArray[np.bool_]:
-        """True where the stream may learn from a beat: neither flagged nor close to it."""
-        below: NDArray[np.bool_] = self.surprise < np.minimum(self.threshold, USUAL_SURPRISE)
-        return below
+    def lesson(self) -> Lesson:
+        """What the streams may learn from these beats, whatever was seen before and whatever the budget."""
+        alone = self.surprise - self.recurrence
+        return Lesson(alone < np.minimum(self.threshold, USUAL_SURPRISE), alone > STRANGE_SURPRISE)
 
 
 class Model:
@@ -130,10 +133,16 @@ class Model:
             rows = leads == count
             surprise[rows] = calibration.fused[str(count)].surprise(statistic[rows])
             threshold[rows] = self.thresholds[kind][str(count)]
-        return Verdicts(surprise, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
+        none = np.zeros(len(leads))
+        return Verdicts(surprise, none, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
 
     def judge_beats(self, batch: BeatBatch) -> Verdicts:
         """Every beat against its stream's usual one, or the population while that is not known."""
+        alone = self._judge_alone(batch)
+        return replace(alone, surprise=alone.surprise + batch.recurrence, recurrence=batch.recurrence)
+
+    def _judge_alone(self, batch: BeatBatch) -> Verdicts:
+        """Every beat as if no strange shape had been seen before."""
         n = len(batch.ready)
         if not self.contextual:
             return self.judge("population", population_terms(self.networks["population"], batch))
@@ -278,6 +287,7 @@ def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verd
     width = max(part.latent.shape[2] for _, part in parts)
     out = Verdicts(
         surprise=np.full(n, np.nan),
+        recurrence=np.zeros(n),
         shape=np.full(n, np.nan),
         rhythm=np.full(n, np.nan),
         by_lead=np.full((n, leads), np.nan),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,13 @@ from monitor.beats import Detections, QrsState, detect_beats
 from monitor.filters import FLAT, MISSING, FilterState, to_internal
 from monitor.quality import Quality, is_low, window_quality
 from monitor.slots import SlotState
-from monitor.usual import BeatBatch, UsualState, describe, learn
+from monitor.strangers import StrangerState, recurrence, remember
+from monitor.usual import BeatBatch, Lesson, UsualState, describe, learn
 from monitor.windows import Cuts, Extended, WindowSpec, WindowState, beat_cuts, extend, fixed_cuts
 
 Timer = Callable[[str], AbstractContextManager[None]]  # takes the time of a stage by its name
-# (rows of the beats, the beats) → which are usual: the stream learns from these
-Judge = Callable[[NDArray[np.int64], BeatBatch], NDArray[np.bool_]]
+# (rows of the beats, the beats) → what the streams learn from them
+Judge = Callable[[NDArray[np.int64], BeatBatch], Lesson]
 
 
 def untimed(stage: str) -> AbstractContextManager[None]:
@@ -72,10 +73,17 @@ class SignalPath:
         self.qrs = QrsState.create(capacity, max_leads)
         self.windows = WindowState.create(capacity, max_leads)
         self.usual = UsualState.create(capacity, max_leads, spec)
+        self.strangers = StrangerState.create(capacity, max_leads, spec)
 
     def states(self) -> dict[str, SlotState]:
         """All per-stream state by name."""
-        return {"filters": self.filters, "qrs": self.qrs, "windows": self.windows, "usual": self.usual}
+        return {
+            "filters": self.filters,
+            "qrs": self.qrs,
+            "windows": self.windows,
+            "usual": self.usual,
+            "strangers": self.strangers,
+        }
 
     def advance(self, new: Samples, found: Detections | None = None, timed: Timer = untimed) -> Windows:
         """Filter, find beats and cut windows; `found` replaces the QRS detector by known R peaks."""
@@ -118,10 +126,10 @@ class SignalPath:
         return quality
 
     def judge_beats(self, windows: Windows, slots: NDArray[np.int64], judge: Judge) -> None:
-        """Show `judge` every beat in each stream's order, and learn from those that it finds usual.
+        """Show `judge` every beat in each stream's order, and learn what it says.
 
-        judge: (rows of windows.beats, their BeatBatch) → usual. Each round takes the next beat of every
-        stream: what a beat teaches is known before the next one is judged.
+        Each round takes the next beat of every stream: what a beat teaches is known before the next
+        one is judged.
         """
         slot = slots[windows.beats.stream]
         good = windows.beat_quality == Quality.GOOD
@@ -131,7 +139,10 @@ class SignalPath:
             batch = describe(
                 self.usual, self.spec, slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now]
             )
-            learn(self.usual, slot[now], batch.beat, good[now], judge(now, batch))
+            batch = replace(batch, recurrence=recurrence(self.strangers, slot[now], batch))
+            lesson = judge(now, batch)
+            learn(self.usual, slot[now], batch.beat, good[now], lesson.usual)
+            remember(self.strangers, slot[now], batch, lesson.strange)
 
 
 def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:

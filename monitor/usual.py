@@ -1,4 +1,4 @@
-"""What is usual for a stream: its own beat, learned from unflagged beats, and its recent rhythm."""
+"""What is usual for a stream: its own beat, learned from usual beats, and its recent rhythm."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class BeatBatch:
     HISTORY, FEATURES); scale_mv, log_scale: (n, leads) RMS of the usual beat and its logarithm; good:
     (n, leads); known: (n, leads) a usual beat exists; rr_s, log_ratio: (n,) RR interval and its log
     ratio to the recent median, NaN
-    if unknown; ready: (n,).
+    if unknown; ready: (n,); recurrence: (n,) 0 to 1, how surely a strange shape came again
+    (monitor.strangers).
     """
 
     beat: NDArray[np.float32]
@@ -79,10 +80,19 @@ class BeatBatch:
     rr_s: NDArray[np.float32]
     log_ratio: NDArray[np.float32]
     ready: NDArray[np.bool_]
+    recurrence: NDArray[np.float64]
 
     def rows(self, index: NDArray[np.bool_]) -> BeatBatch:
         """Some of the beats."""
         return BeatBatch(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What beats teach their streams, (n,) each: the usual shape, a strange one, or neither."""
+
+    usual: NDArray[np.bool_]
+    strange: NDArray[np.bool_]
 
 
 def describe(
@@ -111,6 +121,7 @@ def describe(
         rr_s=np.full(n, np.nan, np.float32),
         log_ratio=np.full(n, np.nan, np.float32),
         ready=state.ready[slot],
+        recurrence=np.zeros(n),
     )
     for i in range(n):
         s = slot[i]
@@ -134,7 +145,7 @@ def learn(
     good: NDArray[np.bool_],
     usual: NDArray[np.bool_],
 ) -> None:
-    """Take beats that were found usual into the usual beat, and forget how far the others strayed.
+    """Take beats that were found usual into the usual beat.
 
     slot, usual: (n,), one beat a stream at most; beat_mv: (n, leads, samples) as `describe` gave it.
     """
@@ -150,9 +161,6 @@ def learn(
                 state.ready[s] = True
         elif usual[i]:
             _renew(state.usual[s], state.learned[s], beat_mv[i], good[i])
-        else:
-            # An arrhythmia that lasts must not widen what is expected of the stream.
-            state.past[s, :, -1, KNOWN:] = 0.0
 
 
 @njit(cache=True)

@@ -20,7 +20,7 @@ from monitor.path import Judge, Samples, SignalPath
 from monitor.quality import Quality
 from monitor.recordings import Recording
 from monitor.synthetic import SyntheticEcg, synthetic_ecg
-from monitor.usual import BeatBatch
+from monitor.usual import BeatBatch, Lesson
 from monitor.windows import WindowSpec
 
 NETWORKS = {
@@ -97,9 +97,9 @@ def _normal_windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]
 def _collector() -> tuple[list[BeatBatch], Judge]:
     parts: list[BeatBatch] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
         parts.append(beats)
-        return np.ones(len(rows), np.bool_)
+        return Lesson(usual=np.ones(len(rows), np.bool_), strange=np.zeros(len(rows), np.bool_))
 
     return parts, judge
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,8 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
     found = small_model().judge_fixed(fixed_mv, good)
     assert np.isnan(found.surprise[3])
     assert not found.anomalous[3]
-    assert not found.usual[3]
+    assert not found.lesson.usual[3]
+    assert not found.lesson.strange[3]
     assert not np.isnan(found.surprise[good.any(axis=1)]).any()
     assert np.isnan(found.by_lead[~good]).all()
     beats.good[:] = False
@@ -163,14 +165,25 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
 def test_usual_is_well_below_the_threshold() -> None:
     """A stream learns from beats under both limits, never from an anomalous one."""
     found = small_model().judge_beats(windows()[0])
-    assert not (found.usual & found.anomalous).any()
-    assert (found.surprise[found.usual] < USUAL_SURPRISE).all()
-    assert found.usual.any()
+    usual = found.lesson.usual
+    assert not (usual & found.anomalous).any()
+    assert (found.surprise[usual] < USUAL_SURPRISE).all()
+    assert usual.any()
     assert found.anomalous.any()
     loose = Model(small_model().manifest, small_model().networks, 10_000.0)
     loose.thresholds = {kind: {"1": 0.1, "2": 0.1} for kind in loose.thresholds}
     tight = loose.judge_beats(windows()[0])
-    assert (tight.surprise[tight.usual] < 0.1).all()
+    assert (tight.surprise[tight.lesson.usual] < 0.1).all()
+
+
+def test_a_recurring_shape_adds_to_the_surprise_but_not_to_the_lesson() -> None:
+    """What was seen before makes a beat more suspect; what it teaches depends on the beat alone."""
+    beats = windows()[0]
+    again = small_model().judge_beats(replace(beats, recurrence=np.ones(len(beats.ready))))
+    once = small_model().judge_beats(beats)
+    np.testing.assert_allclose(again.surprise, once.surprise + 1)
+    assert np.array_equal(again.lesson.usual, once.lesson.usual)
+    assert np.array_equal(again.lesson.strange, once.lesson.strange)
 
 
 def test_the_statistic_is_shape_and_rhythm() -> None:

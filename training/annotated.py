@@ -11,7 +11,7 @@ from monitor.beats import Detections
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.model import Model
 from monitor.path import Judge, Samples, SignalPath, Windows
-from monitor.usual import BeatBatch
+from monitor.usual import BeatBatch, Lesson
 from training.measures import MISSED, PatientScores
 from training.records import AnnotatedRecord
 from training.side_by_side import Progress, sample_batches, seconds
@@ -65,13 +65,13 @@ def _judge(model: Model, windows: Windows, judged: list[_Judged]) -> Judge:
         beat[row] = judged[stream].next
         judged[stream].next += 1
 
-    def judge(rows: NDArray[np.int64], batch: BeatBatch) -> NDArray[np.bool_]:
+    def judge(rows: NDArray[np.int64], batch: BeatBatch) -> Lesson:
         verdicts = model.judge_beats(batch)
         scores = np.nan_to_num(verdicts.surprise, nan=MISSED)
         for row, score, flagged in zip(rows, scores, verdicts.anomalous, strict=True):
             owner = judged[windows.beats.stream[row]]
             owner.score[beat[row]], owner.flagged[beat[row]] = score, flagged
-        return verdicts.usual
+        return verdicts.lesson
 
     return judge
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from monitor.filters import INTERNAL_RATE_HZ, MISSING
 from monitor.path import Samples, SignalPath, Windows
 from monitor.quality import Quality
-from monitor.usual import BeatBatch
+from monitor.usual import BeatBatch, Lesson
 from monitor.windows import WindowSpec
 from training.errors import DataError
 from training.matching import match_beats, tolerance_samples
@@ -59,9 +59,9 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
         raise DataError(f"{record.name}: none of its {len(r_peaks)} detected beats is normal; leave it out")
     parts: list[tuple[NDArray[np.int64], BeatBatch]] = []
 
-    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> NDArray[np.bool_]:
+    def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
         parts.append((rows, beats))
-        return normal[rows]
+        return Lesson(usual=normal[rows], strange=np.zeros(len(rows), bool))
 
     path.judge_beats(windows, slot, judge)
     rows = np.concatenate([rows for rows, _ in parts])
