@@ -18,9 +18,10 @@ __all__ = ["INTERNAL_RATE_HZ", "MAX_DELAY_S", "MAX_LATE_S", "Detections", "QrsSt
 MAX_DELAY_S = 0.42  # from the R peak to the decision about a beat that is not late
 MAX_LATE_S = 2.4  # from the R peak to a decision by search-back
 
-# QRS energy is largest around 10 Hz (Thakor, Webster & Tompkins 1984): wide ventricular beats below it,
-# narrow ones, which tall T waves outweigh there, above. Each lead's noise decides which band counts.
-_BANDS = ((9.0, 0.027), (20.0, 0.014))  # centre in Hz, width in s
+# QRS energy is largest around 10 Hz (Thakor, Webster & Tompkins 1984): wide ventricular beats below it.
+# Above it are narrow ones, which T waves and moving electrodes outweigh there. Each lead's noise decides
+# which band counts.
+_BANDS = ((9.0, 0.027), (25.0, 0.024))  # centre in Hz, width in s
 _TAPS = np.stack([gabor_taps(hz, width_s, HALF_TAPS, INTERNAL_RATE_HZ) for hz, width_s in _BANDS])
 
 

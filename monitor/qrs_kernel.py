@@ -2,9 +2,9 @@
 
 Every channel (a band of a lead) has an envelope, a beat level (median of its peaks at the latest
 beats) and a background (its mean over seconds). The feature is the mean of envelope / beat level
-over channels, weighted by (usual level / background)²: inverse noise variance in units of a beat. Its
-largest sample within 200 ms is a beat if it passes a threshold that falls with the time since the last
-beat, as in Pan & Tompkins (1985), else it waits for their search-back.
+over channels, weighted by (usual level / background)³: a noisy channel counts less. Its largest sample
+within 200 ms is a beat if it passes a threshold that falls with the time since the last beat, as in Pan
+& Tompkins (1985), else it waits for their search-back.
 
 numba's cache knows this file only: after a change in qrs_peaks.py or qrs_state.py touch this one.
 """
@@ -28,6 +28,9 @@ RATE = 250  # Hz
 LEARN = 500  # 2 s, of which the first guess of the levels is made
 FLOOR_MV = 0.05  # no beat level is lower, so that the noise of a still lead makes no beats
 
+# Where noise peaks nearly as high as beats, beats that come when they are due pass a lower threshold,
+# those that come early a higher one: by so much, times the cube of the noise's feature.
+LENIENT, HASTY = 0.7, 1.2
 BACK = 0.2  # search-back's threshold as part of the way from noise to beat level
 FIRST = 0.4  # of the largest peak while learning
 SEARCH_RR = 1.5  # search-back after 1.5 usual RR (1.66 in Pan & Tompkins), or 1.5 s
@@ -37,6 +40,7 @@ OLDEST = 600  # 2.4 s: search-back reaches no further
 CLIP = 2.0  # one lead's artefact is worth no more than two beats
 CLIP_SLOPE = 0.1  # beyond it the envelope's peak must still be a peak
 ARTEFACT = 2.4  # a feature that stands for six usual beats
+STILL = 0.25  # of the usual level: less background than this makes no channel better than another
 BACKGROUND = 1 / 500  # a sample's weight in the background: 2 s
 USUAL_STEP = 0.02  # a beat moves the usual level by 2 %: a minute's artefacts don't teach it
 STARVED = 500  # 2 s without a beat: are the levels too high?
@@ -99,8 +103,8 @@ def _feature(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> float:
         level = weight = 1.0
         if state.n_beats[i]:
             level = max(state.beat_level_mv[i, c], FLOOR_MV)
-            background = max(state.background_mv[i, c], 0.1 * FLOOR_MV)
-            weight = (max(state.usual_mv[i, c], FLOOR_MV) / background) ** 2
+            usual = max(state.usual_mv[i, c], FLOOR_MV)
+            weight = (usual / max(state.background_mv[i, c], STILL * usual)) ** 3
         ratio = envelope_mv[c] / level
         total += weight * min(ratio, CLIP + CLIP_SLOPE * (ratio - CLIP))
         weights += weight
@@ -124,7 +128,8 @@ def _decide(state: QrsState, i: int, leads: int, peak: int, found: Ints, count: 
         return
     gap = peak - state.last_peak[i] - state.blind[i]
     noise, value = _noise(state, i, leads, k), state.feature[i, peak & MASK]
-    threshold = noise + threshold_part(gap, state.usual_rr[i]) * max(1.0 - noise, 0.1)
+    early = max(0.0, 1.0 - gap / state.usual_rr[i])
+    threshold = _threshold(noise, threshold_part(gap, state.usual_rr[i]), early)
     if threshold <= value < ARTEFACT:
         _accept(state, i, leads, k, found, count)
         _forget(state, i, k + 1)
@@ -135,6 +140,12 @@ def _decide(state: QrsState, i: int, leads: int, peak: int, found: Ints, count: 
             state.noise_peak_mv[i, c, state.n_noise[i] % HISTORY] = top
             state.noise_level_mv[i, c] = median(state.noise_peak_mv[i, c], HISTORY)
     state.n_noise[i] += 1
+
+
+@compiled
+def _threshold(noise: float, part: float, early: float) -> float:
+    """Feature that a peak must reach, `part` of the way from noise to beat level; early: part of an RR."""
+    return noise + part * max(1.0 - noise, 0.1) + (HASTY * early - LENIENT) * noise**3
 
 
 @compiled
@@ -239,7 +250,7 @@ def _search(state: QrsState, i: int, leads: int, found: Ints, count: Ints) -> No
     best, most = state.n_pending[i], 0.0
     for k in range(state.n_pending[i]):
         value, noise = _feature(state, i, leads, state.pending_mv[i, k]), _noise(state, i, leads, k)
-        if _eligible(state, i, k) and value > most and value >= noise + BACK * max(1.0 - noise, 0.1):
+        if _eligible(state, i, k) and value > most and value >= _threshold(noise, BACK, 0.0):
             best, most = k, value
     if best < state.n_pending[i]:
         _accept(state, i, leads, best, found, count)
