@@ -34,7 +34,7 @@ test: $(STAMP)  ## run the tests; those that need ECG_DATA or KAFKA_HOME are ski
 	$(BIN)/python -m pytest $(ARGS)
 
 # Compiled code shows no branches, so the kernels' own tests run once more as plain Python for the coverage.
-KERNELS = $(wildcard $(patsubst %,tests/test_%.py,filters beats qrs_kernel windows quality usual scoring calibration))
+KERNELS = $(wildcard $(patsubst %,tests/test_%.py,filters beats qrs_kernel noise windows quality usual scoring calibration))
 
 check: $(STAMP)  ## what CI runs: format, lint, types, layers, tests with branch coverage
 	$(BIN)/ruff format --check .

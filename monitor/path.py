@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from monitor.beats import Detections, QrsState, detect_beats
 from monitor.filters import FLAT, MISSING, FilterState, to_internal
+from monitor.noise import Noise, NoiseState, follow
 from monitor.quality import Quality, is_low, window_quality
 from monitor.slots import SlotState
 from monitor.strangers import StrangerState, recurrence, remember
@@ -71,6 +72,7 @@ class SignalPath:
         self.max_leads = max_leads
         self.filters = FilterState.create(capacity, max_leads)
         self.qrs = QrsState.create(capacity, max_leads)
+        self.noise = NoiseState.create(capacity, max_leads)
         self.windows = WindowState.create(capacity, max_leads)
         self.usual = UsualState.create(capacity, max_leads, spec)
         self.strangers = StrangerState.create(capacity, max_leads, spec)
@@ -80,6 +82,7 @@ class SignalPath:
         return {
             "filters": self.filters,
             "qrs": self.qrs,
+            "noise": self.noise,
             "windows": self.windows,
             "usual": self.usual,
             "strangers": self.strangers,
@@ -95,33 +98,43 @@ class SignalPath:
             if found is None:
                 usable = (signal.flags & (MISSING | FLAT)) == 0
                 found = detect_beats(self.qrs, new.slots, signal.offsets, signal.raw_mv, usable, new.n_leads)
+            noise = follow(self.noise, new.slots, signal)
             extended = extend(self.windows, new.slots, signal)
             peaks = np.stack([found.r_sample, found.decided_at, found.late], axis=1).astype(np.int64)
             beats = beat_cuts(self.windows, new.slots, self.spec, found.stream, peaks)
             fixed = fixed_cuts(self.windows, new.slots, self.spec)
-            return self._cut(extended, beats, fixed, new.n_leads)
+            return self._cut(extended, noise, beats, fixed, new.n_leads)
 
-    def _cut(self, extended: Extended, beats: Cuts, fixed: Cuts, n_leads: NDArray[np.int64]) -> Windows:
+    def _cut(
+        self, extended: Extended, noise: Noise, beats: Cuts, fixed: Cuts, n_leads: NDArray[np.int64]
+    ) -> Windows:
         spec = self.spec
         start = beats.sample - spec.left - spec.margin
         beat_mv = extended.cut(extended.band, beats.stream, start, spec.span)
         fixed_mv = extended.cut(extended.band, fixed.stream, fixed.sample, spec.fixed_span)
         beat_flags = extended.cut(extended.flags, beats.stream, start, spec.span)
         fixed_flags = extended.cut(extended.flags, fixed.stream, fixed.sample, spec.fixed_span)
+        beat_noise = noise.until(beats.stream, start + spec.span)
+        fixed_noise = noise.until(fixed.stream, fixed.sample + spec.fixed_span)
         return Windows(
             beats=beats,
             beat_mv=beat_mv,
-            beat_quality=self._quality(beat_mv, beat_flags, n_leads[beats.stream]),
+            beat_quality=self._quality(beat_mv, beat_flags, beat_noise, n_leads[beats.stream]),
             fixed=fixed,
             fixed_mv=fixed_mv[:, :: spec.step],
-            fixed_quality=self._quality(fixed_mv, fixed_flags, n_leads[fixed.stream]),
+            fixed_quality=self._quality(fixed_mv, fixed_flags, fixed_noise, n_leads[fixed.stream]),
             fixed_low=is_low(fixed_mv),
         )
 
     def _quality(
-        self, band_mv: NDArray[np.float32], flags: NDArray[np.uint8], n_leads: NDArray[np.int64]
+        self,
+        band_mv: NDArray[np.float32],
+        flags: NDArray[np.uint8],
+        noise: NDArray[np.bool_],
+        n_leads: NDArray[np.int64],
     ) -> NDArray[np.int8]:
         quality = window_quality(band_mv, flags)
+        quality[noise & (quality == Quality.GOOD)] = Quality.NOISE
         quality[np.arange(self.max_leads)[None, :] >= n_leads[:, None]] = Quality.MISSING
         return quality
 
