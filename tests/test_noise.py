@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.filters import InternalSignal
-from monitor.noise import BLOCK, FIRST_MV, KEEP, MEMORY, NoiseState, follow
+from monitor.noise import AT_ONCE, BLOCK, FIRST_MV, KEEP, MEMORY, NoiseState, follow
 
 Ecg = NDArray[np.float64]
 RATE = 250
@@ -58,13 +58,21 @@ def test_an_ecg_is_no_noise() -> None:
 
 
 def test_noise_is_found_within_its_memory_and_left_again() -> None:
-    """Two seconds into the noise the lead is noisy, and two seconds after it no longer."""
+    """A second into the noise the lead is noisy, and three seconds after it no longer."""
     ecg_mv = beats(90)
     ecg_mv[30 * RATE : 60 * RATE] += muscle(30)
     noisy = verdicts(ecg_mv)[:, 0]
     assert not noisy[:300].any()
-    assert noisy[300 + MEMORY : 600].all()
+    assert noisy[300 + AT_ONCE : 600].all()
     assert not noisy[600 + MEMORY :].any()
+
+
+def test_long_noise_may_pause() -> None:
+    """A second without noise between two long stretches of it is no time to judge beats."""
+    ecg_mv = beats(60)
+    ecg_mv[10 * RATE :] += muscle(50)
+    ecg_mv[40 * RATE : 42 * RATE] = beats(2)
+    assert verdicts(ecg_mv)[100 + AT_ONCE :].all()
 
 
 def test_a_restless_lead_must_be_noisier() -> None:
