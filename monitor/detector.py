@@ -24,11 +24,12 @@ from monitor.windows import WindowSpec
 class Detector:
     """Finds anomalies in many streams; what it says depends on their chunks alone.
 
-    Chunks of any size, in any mix with other streams', give the same findings bit for bit.
+    Chunks of any size, in any mix with other streams', give the same findings bit for bit. gate_noise:
+    False judges noise, too, to measure what the gate is worth.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, *, gate_noise: bool = True) -> None:
+        self.model, self._gate_noise = model, gate_noise
         self.model_name, self.model_version = model.name, model.version
         self._lanes: dict[int, Lane] = {}  # by number of leads
         self._streams: dict[str, tuple[Stream, Lane, int]] = {}  # with lane and slot
@@ -115,7 +116,7 @@ class Detector:
     def _open(self, stream: Stream) -> None:
         leads = len(stream.leads)
         if leads not in self._lanes:
-            self._lanes[leads] = Lane(self.model, leads)
+            self._lanes[leads] = Lane(self.model, leads, gate_noise=self._gate_noise)
         lane = self._lanes[leads]
         self._streams[stream.name] = (stream, lane, lane.open())
 

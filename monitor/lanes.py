@@ -26,10 +26,10 @@ FIRST_CAPACITY = 16
 class Lane:
     """All streams with one number of leads."""
 
-    def __init__(self, model: Model, leads: int) -> None:
+    def __init__(self, model: Model, leads: int, *, gate_noise: bool = True) -> None:
         self.model, self.leads = model, leads
         self.spec = model.manifest.windows
-        self.path = SignalPath(self.spec, FIRST_CAPACITY, leads)
+        self.path = SignalPath(self.spec, FIRST_CAPACITY, leads, gate_noise=gate_noise)
         self.episodes = EpisodeState.create(FIRST_CAPACITY)
         self._fresh = SignalPath(self.spec, 1, leads), EpisodeState.create(1)
         self._free = list(range(FIRST_CAPACITY))

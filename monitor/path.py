@@ -67,9 +67,10 @@ class Windows:
 class SignalPath:
     """State of all streams up to the windows; slots are handed out by the caller."""
 
-    def __init__(self, spec: WindowSpec, capacity: int, max_leads: int) -> None:
+    def __init__(self, spec: WindowSpec, capacity: int, max_leads: int, *, gate_noise: bool = True) -> None:
         self.spec = spec
         self.max_leads = max_leads
+        self.gate_noise = gate_noise  # False only to measure what the gate is worth
         self.filters = FilterState.create(capacity, max_leads)
         self.qrs = QrsState.create(capacity, max_leads)
         self.noise = NoiseState.create(capacity, max_leads)
@@ -134,7 +135,10 @@ class SignalPath:
         n_leads: NDArray[np.int64],
     ) -> NDArray[np.int8]:
         quality = window_quality(band_mv, flags)
-        quality[noise & (quality == Quality.GOOD)] = Quality.NOISE
+        if self.gate_noise:
+            quality[noise & (quality == Quality.GOOD)] = Quality.NOISE
+        else:
+            quality[quality == Quality.NOISE] = Quality.GOOD
         quality[np.arange(self.max_leads)[None, :] >= n_leads[:, None]] = Quality.MISSING
         return quality
 

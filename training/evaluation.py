@@ -40,12 +40,15 @@ def score_detected(
     model: Model,
     progress: Progress | None = None,
     chunk_s: float = CHUNK_S,
+    *,
+    gate_noise: bool = True,
 ) -> list[DetectedRecord]:
     """Records as concurrent streams through the detector, with the beats that it finds itself.
 
     The length of the chunks decides how finely it is known when an event was told, and nothing else.
+    gate_noise: False judges noise, too.
     """
-    detector = Detector(model)
+    detector = Detector(model, gate_noise=gate_noise)
     parts: dict[str, list[ScoredWindows]] = {record.name: [] for record in records}
     events: dict[str, list[Event]] = {record.name: [] for record in records}
     told_by: dict[str, list[int]] = {record.name: [] for record in records}

@@ -15,6 +15,7 @@ from training import (
     ecg5000,
     episode_protocol,
     inter_patient,
+    noise_protocol,
     patient_adaptive,
     qrs,
 )
@@ -28,6 +29,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ec57.PROTOCOL,
         episode_protocol.PROTOCOL,
         qrs.PROTOCOL,
+        noise_protocol.PROTOCOL,
         beatgan.PROTOCOL,
         ecg5000.PROTOCOL,
         calibration_protocol.PROTOCOL,
