@@ -16,10 +16,13 @@ def part_name(part_s: tuple[float, float]) -> str:
     return next(name for end, name in _PARTS if middle < end)
 
 
-def beat_reason(what: str, part: str | None, rr_s: float | None, usual_rr_s: float | None) -> str:
+def beat_reason(
+    what: str, part: str | None, rr_s: float | None, usual_rr_s: float | None, *, again: bool = False
+) -> str:
     """What is strange about a beat: "morphology", "early" or "late", where, and by how much.
 
-    rr_s, usual_rr_s: interval to the beat before and what is usual for the stream; None if unknown.
+    rr_s, usual_rr_s: interval to the beat before and what is usual for the stream; None if unknown;
+    again: its strange shape came before.
     """
     interval = ""
     if rr_s is not None and usual_rr_s is not None:
@@ -28,5 +31,6 @@ def beat_reason(what: str, part: str | None, rr_s: float | None, usual_rr_s: flo
         if what == "morphology" and EARLY <= ratio <= LATE:
             interval = ""
     shape = f"most in the {part}" if part is not None and what == "morphology" else ""
-    details = "; ".join(each for each in (shape, interval) if each)
+    before = "a shape that came before" if again else ""
+    details = "; ".join(each for each in (shape, interval, before) if each)
     return f"{what}: {details}" if details else what

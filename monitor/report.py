@@ -16,6 +16,7 @@ from monitor.model import Model
 from monitor.quality import Quality
 from monitor.reasons import beat_reason, part_name
 from monitor.scoring import REGION
+from monitor.strangers import RECURS
 
 SMALLEST_P = 1e-300
 _UNSCORED = TECHNICAL | {Kind.RHYTHM_PAUSE}  # a window tells of these, but its score is not why
@@ -39,6 +40,7 @@ class Row:
     late: bool
     latent: NDArray[np.float32]  # (leads, width)
     usual_rr_s: float = float("nan")
+    recurrence: float = 0.0  # how surely its strange shape came before
 
     @property
     def strangest(self) -> int:
@@ -125,7 +127,8 @@ class Report:
         """The event with what is strange about its beat."""
         part_s = self._part(int(row.worst[row.strangest]))
         rr_s, usual_rr_s = _seconds(row.rr_s), _seconds(row.usual_rr_s)
-        reason = beat_reason(row.kind.removeprefix("beat."), part_name(part_s), rr_s, usual_rr_s)
+        again = row.recurrence > RECURS
+        reason = beat_reason(row.kind.removeprefix("beat."), part_name(part_s), rr_s, usual_rr_s, again=again)
         why = reason if event.phase is None else f"{event.why}; this one {reason}"
         return msgspec.structs.replace(
             event, why=why, part_s=part_s, part=part_name(part_s), rr_s=rr_s, usual_rr_s=usual_rr_s

@@ -37,3 +37,9 @@ def test_every_region_has_the_name_of_its_place() -> None:
 def test_beats_have_their_reasons(what: str, rr_s: float | None, reason: str) -> None:
     """An odd shape says where, an odd interval how long; an odd shape at an odd time both."""
     assert beat_reason(what, "QRS", rr_s, None if rr_s is None else 0.8) == reason
+
+
+def test_a_shape_that_came_before_is_mentioned() -> None:
+    """The reader is told that the stream has shown it already."""
+    reason = beat_reason("morphology", "QRS", 0.8, 0.8, again=True)
+    assert reason == "morphology: most in the QRS; a shape that came before"
