@@ -149,6 +149,7 @@ def _beats(model: Model) -> BeatBatch:
         log_ratio=np.zeros(_BEATS, np.float32),
         ready=np.ones(_BEATS, np.bool_),
         recurrence=np.zeros(_BEATS),
+        restless=np.zeros(_BEATS),
     )
 
 

@@ -60,13 +60,15 @@ class Terms:
 class Verdicts:
     """Calibrated findings of n windows; NaN where no lead was usable.
 
-    surprise: (n,) minus log10 p of the fused statistic, of which a recurring strange shape takes off
-    up to one unit; recurrence: (n,) that part; shape, rhythm: (n,) the statistic's parts, weighted;
+    surprise: (n,) minus log10 p of the fused statistic for a stream so restless, and up to one unit
+    more for a strange shape that recurs; recurrence: (n,) that part; raw: (n,) surprise for any stream,
+    NaN where restlessness is not known of; shape, rhythm: (n,) the statistic's parts, weighted;
     by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in force;
     worst: (n, leads) region of the largest error; latent: (n, leads, width).
     """
 
     surprise: NDArray[np.float64]
+    raw: NDArray[np.float64]
     recurrence: NDArray[np.float64]
     shape: NDArray[np.float64]
     rhythm: NDArray[np.float64]
@@ -85,7 +87,8 @@ class Verdicts:
     def lesson(self) -> Lesson:
         """What the streams may learn from these beats, whatever was seen before and whatever the budget."""
         alone = self.surprise - self.recurrence
-        return Lesson(alone < np.minimum(self.threshold, USUAL_SURPRISE), alone > STRANGE_SURPRISE)
+        usual = alone < np.minimum(self.threshold, USUAL_SURPRISE)
+        return Lesson(usual, alone > STRANGE_SURPRISE, self.raw)
 
 
 class Model:
@@ -120,8 +123,11 @@ class Model:
         """True if beats are judged by the beats before them once a stream's usual beat is known."""
         return "usual" in self.networks
 
-    def judge(self, kind: str, terms: Terms) -> Verdicts:
-        """Calibrate and fuse terms of one kind: usual, population or fixed."""
+    def judge(self, kind: str, terms: Terms, restless: NDArray[np.float64] | None = None) -> Verdicts:
+        """Calibrate and fuse terms of one kind: usual, population or fixed.
+
+        restless: (n,) what is taken off the surprise, where the calibration knows of it; nothing if None.
+        """
         calibration = self.manifest.calibration[kind]
         by_lead = calibration.terms["error"].surprise(terms.error)
         statistic, shape, rhythm = fuse(calibration, by_lead, terms)
@@ -133,8 +139,14 @@ class Model:
             rows = leads == count
             surprise[rows] = calibration.fused[str(count)].surprise(statistic[rows])
             threshold[rows] = self.thresholds[kind][str(count)]
-        none = np.zeros(len(leads))
-        return Verdicts(surprise, none, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
+        raw, none = np.full(len(leads), np.nan), np.zeros(len(leads))
+        if calibration.settled:
+            raw, surprise = surprise, surprise.copy()
+            level = raw - (none if restless is None else restless)
+            for count in (1, 2):
+                rows = leads == count
+                surprise[rows] = calibration.settled[str(count)].surprise(level[rows])
+        return Verdicts(surprise, raw, none, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
 
     def judge_beats(self, batch: BeatBatch) -> Verdicts:
         """Every beat against its stream's usual one, or the population while that is not known."""
@@ -148,9 +160,9 @@ class Model:
             return self.judge("population", population_terms(self.networks["population"], batch))
         usual = batch.ready & (batch.good & batch.known).any(axis=1)
         if usual.all() and n:
-            return self.judge("usual", usual_terms(self.networks["usual"], batch))
+            return self.judge("usual", usual_terms(self.networks["usual"], batch), batch.restless)
         both = [
-            (rows, self.judge(kind, terms(self.networks[kind], batch.rows(rows))))
+            (rows, self.judge(kind, terms(self.networks[kind], batch.rows(rows)), batch.restless[rows]))
             for kind, terms, rows in (("usual", usual_terms, usual), ("population", population_terms, ~usual))
         ]
         return _interleave(n, both)
@@ -287,6 +299,7 @@ def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verd
     width = max(part.latent.shape[2] for _, part in parts)
     out = Verdicts(
         surprise=np.full(n, np.nan),
+        raw=np.full(n, np.nan),
         recurrence=np.zeros(n),
         shape=np.full(n, np.nan),
         rhythm=np.full(n, np.nan),
@@ -296,7 +309,7 @@ def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verd
         latent=np.full((n, leads, width), np.nan, np.float32),
     )
     for rows, part in parts:
-        for name in ("surprise", "shape", "rhythm", "by_lead", "threshold", "worst"):
+        for name in ("surprise", "raw", "shape", "rhythm", "by_lead", "threshold", "worst"):
             getattr(out, name)[rows] = getattr(part, name)
         out.latent[rows, :, : part.latent.shape[2]] = part.latent
     return out

@@ -16,6 +16,7 @@ from monitor.beats import Detections, QrsState, detect_beats
 from monitor.filters import FLAT, MISSING, FilterState, to_internal
 from monitor.noise import Noise, NoiseState, follow
 from monitor.quality import Quality, is_low, window_quality
+from monitor.restlessness import RestlessState, note, restlessness
 from monitor.slots import SlotState
 from monitor.strangers import StrangerState, recurrence, remember
 from monitor.usual import BeatBatch, Lesson, UsualState, describe, learn
@@ -77,6 +78,7 @@ class SignalPath:
         self.windows = WindowState.create(capacity, max_leads)
         self.usual = UsualState.create(capacity, max_leads, spec)
         self.strangers = StrangerState.create(capacity, max_leads, spec)
+        self.restless = RestlessState.create(capacity)
 
     def states(self) -> dict[str, SlotState]:
         """All per-stream state by name."""
@@ -87,6 +89,7 @@ class SignalPath:
             "windows": self.windows,
             "usual": self.usual,
             "strangers": self.strangers,
+            "restless": self.restless,
         }
 
     def advance(self, new: Samples, found: Detections | None = None, timed: Timer = untimed) -> Windows:
@@ -156,10 +159,15 @@ class SignalPath:
             batch = describe(
                 self.usual, self.spec, slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now]
             )
-            batch = replace(batch, recurrence=recurrence(self.strangers, slot[now], batch))
+            batch = replace(
+                batch,
+                recurrence=recurrence(self.strangers, slot[now], batch),
+                restless=restlessness(self.restless, slot[now]),
+            )
             lesson = judge(now, batch)
             learn(self.usual, slot[now], batch.beat, good[now], lesson.usual)
             remember(self.strangers, slot[now], batch, lesson.strange)
+            note(self.restless, slot[now], lesson.surprise)
 
 
 def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:

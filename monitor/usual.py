@@ -67,7 +67,7 @@ class BeatBatch:
     (n, leads); known: (n, leads) a usual beat exists; rr_s, log_ratio: (n,) RR interval and its log
     ratio to the recent median, NaN
     if unknown; ready: (n,); recurrence: (n,) 0 to 1, how surely a strange shape came again
-    (monitor.strangers).
+    (monitor.strangers); restless: (n,) what is taken off the surprise (monitor.restlessness).
     """
 
     beat: NDArray[np.float32]
@@ -81,6 +81,7 @@ class BeatBatch:
     log_ratio: NDArray[np.float32]
     ready: NDArray[np.bool_]
     recurrence: NDArray[np.float64]
+    restless: NDArray[np.float64]
 
     def rows(self, index: NDArray[np.bool_]) -> BeatBatch:
         """Some of the beats."""
@@ -89,10 +90,14 @@ class BeatBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What beats teach their streams, (n,) each: the usual shape, a strange one, or neither."""
+    """What beats teach their streams, (n,) each: the usual shape, a strange one, or neither.
+
+    surprise: before anything was taken off it, NaN where the population judged.
+    """
 
     usual: NDArray[np.bool_]
     strange: NDArray[np.bool_]
+    surprise: NDArray[np.float64]
 
 
 def describe(
@@ -122,6 +127,7 @@ def describe(
         log_ratio=np.full(n, np.nan, np.float32),
         ready=state.ready[slot],
         recurrence=np.zeros(n),
+        restless=np.zeros(n),
     )
     for i in range(n):
         s = slot[i]

@@ -99,7 +99,8 @@ def _collector() -> tuple[list[BeatBatch], Judge]:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
         parts.append(beats)
-        return Lesson(usual=np.ones(len(rows), np.bool_), strange=np.zeros(len(rows), np.bool_))
+        nothing = np.zeros(len(rows), np.bool_), np.full(len(rows), np.nan)
+        return Lesson(np.ones(len(rows), np.bool_), *nothing)
 
     return parts, judge
 

@@ -42,6 +42,7 @@ def batch(beat: NDArray[np.float32], good: tuple[bool, bool] = (True, True)) -> 
         log_ratio=np.zeros(1, np.float32),
         ready=np.ones(1, np.bool_),
         recurrence=np.zeros(1),
+        restless=np.zeros(1),
     )
 
 

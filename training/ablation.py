@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction
 from monitor.model import Model, Terms, Verdicts
+from monitor.usual import BeatBatch
 from training import beside
 from training.annotated import score_annotated
 from training.beside import gain_figures
@@ -60,9 +63,26 @@ class Changed(EncoderDecoder):
 class ShapeOnly(Model):
     """A model that is blind to rhythm."""
 
-    def judge(self, kind: str, terms: Terms) -> Verdicts:
+    def judge(self, kind: str, terms: Terms, restless: NDArray[np.float64] | None = None) -> Verdicts:
         """Verdicts from the error alone."""
-        return super().judge(kind, terms if kind == "fixed" else replace(terms, others={}))
+        return super().judge(kind, terms if kind == "fixed" else replace(terms, others={}), restless)
+
+
+class NeverAgain(Model):
+    """A model that remembers no strange shape."""
+
+    def judge_beats(self, batch: BeatBatch) -> Verdicts:
+        """Verdicts as if every strange beat were the first."""
+        return super().judge_beats(replace(batch, recurrence=np.zeros(len(batch.ready))))
+
+
+class AllAlike(Model):
+    """A model to which every stream is as restless as the population."""
+
+    def judge(self, kind: str, terms: Terms, restless: NDArray[np.float64] | None = None) -> Verdicts:
+        """Verdicts with nothing taken off."""
+        del restless
+        return super().judge(kind, terms)
 
 
 def as_it_is(inputs: Inputs, out: Reconstruction) -> Reconstruction:
@@ -138,9 +158,13 @@ def variants(model: Model, patients: list[PatientNormals]) -> dict[str, Model]:
         "without expected spread": Changed(net, flat_spread),
         "without correction of the usual beat": Changed(net, usual_mean),
     }
-    out: dict[str, Model] = {
-        "without rhythm terms": ShapeOnly(model.manifest, model.networks, model.budget_per_hour)
+    blind = {
+        "without rhythm terms": ShapeOnly,
+        "without recurrence": NeverAgain,
+        "without restlessness": AllAlike,
     }
+    whole = model.manifest, model.networks, model.budget_per_hour
+    out: dict[str, Model] = {name: form(*whole) for name, form in blind.items()}
     for name, network in changed.items():
         own = calibrate(KIND, [(network.eval(), patients)], model.manifest.windows)
         manifest = msgspec.structs.replace(
@@ -160,6 +184,6 @@ def first_lead(record: AnnotatedRecord) -> AnnotatedRecord:
 
 PROTOCOL = Protocol(
     name="ablation",
-    summary="DS2, annotated R peaks: the model without one part at a time; 2 minutes",
+    summary="DS2, annotated R peaks: the model without one part at a time; 3 minutes",
     run=run,
 )

@@ -13,7 +13,8 @@ from monitor.autoencoders.interface import EncoderDecoder
 from monitor.calibration import Calibration, fit_calibration
 from monitor.episodes import CHAOS_WINDOWS, RUN_BEATS
 from monitor.filters import INTERNAL_RATE_HZ
-from monitor.model import Terms, fixed_terms, fuse, population_terms, usual_terms
+from monitor.model import Model, Terms, Verdicts, fixed_terms, fuse, population_terms, usual_terms
+from monitor.restlessness import restlessness_in_order
 from monitor.windows import WindowSpec
 from training.datasets import PatientNormals
 
@@ -37,13 +38,19 @@ def calibrate(name: str, by_fold: ByFold, spec: WindowSpec) -> TermCalibration:
     }
     bare = TermCalibration(terms=terms, fused={}, rates={})
     fused: dict[str, Calibration] = {}
+    settled: dict[str, Calibration] = {}
     rates: dict[str, RateTable] = {}
     for leads, views in _views(parts).items():
         statistics = [statistic_of(bare, view) for view, _ in views]
         fused[leads] = fit_calibration(np.concatenate([np.zeros(0), *statistics]))
         surprises = [fused[leads].surprise(statistic) for statistic in statistics]
+        if name == "usual":
+            # A view is one stream, in order: each takes its own level off as it comes to be known.
+            levels = [surprise - restlessness_in_order(surprise) for surprise in surprises]
+            settled[leads] = fit_calibration(np.concatenate([np.zeros(0), *levels]))
+            surprises = [settled[leads].surprise(level) for level in levels]
         rates[leads] = rate_table(surprises, _hours(name, views, spec), *_counting(name))
-    return TermCalibration(terms=terms, fused=fused, rates=rates)
+    return TermCalibration(terms=terms, fused=fused, settled=settled, rates=rates)
 
 
 def terms_of(name: str, net: EncoderDecoder, patient: PatientNormals) -> Terms:
@@ -56,6 +63,11 @@ def terms_of(name: str, net: EncoderDecoder, patient: PatientNormals) -> Terms:
         ready = patient.beats.ready
         terms = usual_terms(net, patient.beats.rows(ready))
     return _with_leads(terms, 1)
+
+
+def judge_in_order(model: Model, kind: str, terms: Terms) -> Verdicts:
+    """One stream's windows, in order, each as restless as those before it were; no shape recurs."""
+    return model.judge(kind, terms, restlessness_in_order(model.judge(kind, terms).raw))
 
 
 def statistic_of(calibration: TermCalibration, terms: Terms) -> NDArray[np.float64]:

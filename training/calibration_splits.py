@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from monitor.artifact import TermCalibration
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.model import Model, Terms
-from training.calibration import beat_events, calibrate, chaotic_events, terms_of
+from training.calibration import beat_events, calibrate, chaotic_events, judge_in_order, terms_of
 from training.crossfit import CrossFit
 from training.datasets import PatientNormals
 from training.errors import DataError
@@ -66,7 +66,7 @@ def split(model: Model, cross: CrossFit, one: Sequence[Scored], other: Sequence[
     by_patient: Ratios = {}
     pooled: dict[str, float] = {}
     for part, kind in used.items():
-        surprises = [calibrated.judge(kind, each.terms[kind]).surprise for each in other]
+        surprises = [judge_in_order(calibrated, kind, each.terms[kind]).surprise for each in other]
         size = np.array([len(values) for values in surprises], np.float64)
         for rate in NOMINAL:
             above = np.array([(values > -np.log10(rate)).sum() for values in surprises], np.float64)
@@ -97,7 +97,7 @@ def events_per_hour(model: Model, patient: Scored) -> float:
     """False alarms an hour of a patient's normal ECG, beats' and fixed windows' together."""
     total = 0.0
     for part, kind in kinds(model).items():
-        flagged = model.judge(kind, patient.terms[kind]).anomalous
+        flagged = judge_in_order(model, kind, patient.terms[kind]).anomalous
         count = beat_events(flagged) if part == "beats" else chaotic_events(flagged)
         total += count / patient.hours[kind] if patient.hours[kind] else 0.0
     return total
