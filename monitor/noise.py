@@ -2,9 +2,10 @@
 
 An ECG is quiet between its waves; noise is not. Of each block of 0.1 s we take the RMS of second
 differences (x[t] - 2 x[t - k] + x[t - 2 k]) over 24 ms, which see 8 to 30 Hz: a block is loud if that
-is above a limit. A lead is noisy while most of its blocks of the last 3 s are loud, or nearly all of the
-last second; after long noise fewer will do. The heart alone can fill them, too, in ventricular flutter,
-but smoothly: there the same over 32 ms is nearly three times that over 16 ms.
+is above a limit. A lead is noisy once most of its blocks of 3 s have been loud for seconds, and while some
+still are: a short burst is no reason to look away, and the pauses of long noise no reason to trust it. The
+heart alone can fill them, too, in ventricular flutter, but smoothly: there the same over 32 ms is nearly
+three times that over 16 ms.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ from monitor.slots import SlotState
 
 BLOCK = 25  # internal samples, 0.1 s: a QRS complex fills two
 MEMORY, LOUD = 30, 18  # blocks that a verdict looks back, and how many of them must be loud
-AT_ONCE, LOUD_AT_ONCE = 10, 8  # the same for noise that has just begun
 STILL_LOUD = 9  # of MEMORY, for noise that has lasted LONG_NOISE blocks
-LONG_NOISE, LONGEST_NOISE = 100, 150  # blocks; as many quiet ones end it
+LONG_NOISE, LONGEST_NOISE = 40, 150  # blocks; as many quiet ones end it
 KEEP = 32  # blocks kept: MEMORY, and a beat found 2.4 s late with its window
 SHORT, MIDDLE, LONG = 4, 6, 8  # lags, internal samples
 SMOOTH = 2.6  # LONG over SHORT from which on a block may be flutter's, however loud
@@ -134,9 +134,8 @@ def _end_block(power, quiet_mv, lasted, lead, number, loud, noisy, row):  # type
     limit = min(max(LOUD_MV, QUIET_RATIO * quiet_mv[lead]), ALWAYS_MV)
     loud[row, lead] = middle > limit and long < SMOOTH * short
     many = loud[row - MEMORY + 1 : row + 1, lead].sum()
-    sure = many >= LOUD or loud[row - AT_ONCE + 1 : row + 1, lead].sum() >= LOUD_AT_ONCE
-    lasted[lead] = min(max(lasted[lead] + (1 if sure else -1), 0), LONGEST_NOISE)
-    noisy[row, lead] = sure or (lasted[lead] >= LONG_NOISE and many >= STILL_LOUD)
+    lasted[lead] = min(max(lasted[lead] + (1 if many >= LOUD else -1), 0), LONGEST_NOISE)
+    noisy[row, lead] = lasted[lead] >= LONG_NOISE and many >= STILL_LOUD
     step = FIRST_STEP if number < FIRST_BLOCKS else STEP
     if middle > quiet_mv[lead]:
         quiet_mv[lead] *= 1 + LOWER_PART * step * (WHILE_NOISY if noisy[row, lead] else 1.0)

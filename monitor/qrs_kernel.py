@@ -2,7 +2,8 @@
 
 Every channel (a band of a lead) has an envelope, a beat level (median of its peaks at the latest
 beats) and a background (its mean over seconds). The feature is the mean of envelope / beat level
-over channels, weighted by (usual level / background)³: a noisy channel counts less. Its largest sample
+over channels, weighted by (usual level / background)³, and once more by that of the lead's bands: a noisy
+channel counts less, and a noisy lead. Its largest sample
 within 200 ms is a beat if it passes a threshold that falls with the time since the last beat, as in Pan
 & Tompkins (1985), else it waits for their search-back.
 
@@ -30,7 +31,7 @@ FLOOR_MV = 0.05  # no beat level is lower, so that the noise of a still lead mak
 
 # Where noise peaks nearly as high as beats, beats that come when they are due pass a lower threshold,
 # those that come early a higher one: by so much, times the cube of the noise's feature.
-LENIENT, HASTY = 0.7, 1.2
+LENIENT, HASTY = 0.5, 1.2
 BACK = 0.2  # search-back's threshold as part of the way from noise to beat level
 FIRST = 0.4  # of the largest peak while learning
 SEARCH_RR = 1.5  # search-back after 1.5 usual RR (1.66 in Pan & Tompkins), or 1.5 s
@@ -40,7 +41,8 @@ OLDEST = 600  # 2.4 s: search-back reaches no further
 CLIP = 2.0  # one lead's artefact is worth no more than two beats
 CLIP_SLOPE = 0.1  # beyond it the envelope's peak must still be a peak
 ARTEFACT = 2.4  # a feature that stands for six usual beats
-STILL = 0.25  # of the usual level: less background than this makes no channel better than another
+STILL = 0.25  # of the usual level: less background than this makes no band better than another
+STILL_LEAD = 0.04  # and less than this no lead
 BACKGROUND = 1 / 500  # a sample's weight in the background: 2 s
 USUAL_STEP = 0.02  # a beat moves the usual level by 2 %: a minute's artefacts don't teach it
 STARVED = 500  # 2 s without a beat: are the levels too high?
@@ -103,12 +105,28 @@ def _feature(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> float:
         level = weight = 1.0
         if state.n_beats[i]:
             level = max(state.beat_level_mv[i, c], FLOOR_MV)
-            usual = max(state.usual_mv[i, c], FLOOR_MV)
-            weight = (usual / max(state.background_mv[i, c], STILL * usual)) ** 3
+            weight = _clearness(state, i, c, STILL) ** 3
+            weight *= _lead_clearness(state, i, c - c % BANDS)
         ratio = envelope_mv[c] / level
         total += weight * min(ratio, CLIP + CLIP_SLOPE * (ratio - CLIP))
         weights += weight
     return total / weights if weights > 0 else 0.0
+
+
+@compiled
+def _clearness(state: QrsState, i: int, c: int, still: float) -> float:
+    """How far beats stand out of a channel's background."""
+    usual = max(state.usual_mv[i, c], FLOOR_MV)
+    return usual / max(state.background_mv[i, c], still * usual)
+
+
+@compiled
+def _lead_clearness(state: QrsState, i: int, first: int) -> float:
+    """The mean of a lead's bands, of which `first` is the first."""
+    total = 0.0
+    for c in range(first, first + BANDS):
+        total += _clearness(state, i, c, STILL_LEAD)
+    return total / BANDS
 
 
 @compiled
