@@ -117,7 +117,8 @@ def _feature(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> float:
 def _clearness(state: QrsState, i: int, c: int, still: float) -> float:
     """How far beats stand out of a channel's background."""
     usual = max(state.usual_mv[i, c], FLOOR_MV)
-    return usual / max(state.background_mv[i, c], still * usual)
+    ratio: float = usual / max(state.background_mv[i, c], still * usual)
+    return ratio
 
 
 @compiled

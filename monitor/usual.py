@@ -15,7 +15,6 @@ from monitor.windows import WindowSpec
 
 LEARN = 12  # beats that make the first usual beat; until then the population judges
 MEMORY = 48  # beats over which the usual beat forgets
-SLOWLY = 0.1  # as fast it follows a lead that is further from it than its own power: a lasting change
 HISTORY = 16  # beats before, that the contextual form reads
 REGIONS = 8  # of a window, whose residual energy is remembered
 KNOWN = 3  # feature from which on a beat's shape is told
@@ -240,20 +239,12 @@ def _remember(past, beat, usual, scale, leads, rr_s, log_ratio):  # type: ignore
 
 @njit(cache=True)
 def _renew(usual, learned, beat, good):  # type: ignore[no-untyped-def]
-    """A running mean that forgets, slowly where the shape is another one, however usual it is by now."""
-    samples = usual.shape[1]
+    """A running mean that forgets; an unusual beat never enters, so that no outlier needs clipping."""
     for lead in range(usual.shape[0]):
         if good[lead]:
             learned[lead] += 1
-            mean = error = power = 0.0
-            for j in range(samples):
-                e = np.float64(beat[lead, j]) - usual[lead, j]
-                mean += e
-                error += e * e
-                power += np.float64(usual[lead, j]) ** 2
-            other = error - mean * mean / samples > max(power, samples * MIN_SCALE_MV**2)
-            rate = np.float32((SLOWLY if other else 1.0) / min(learned[lead], MEMORY))
-            for j in range(samples):
+            rate = np.float32(1.0 / min(learned[lead], MEMORY))
+            for j in range(usual.shape[1]):
                 usual[lead, j] += rate * (beat[lead, j] - usual[lead, j])
 
 
