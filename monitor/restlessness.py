@@ -20,8 +20,8 @@ from monitor.slots import SlotState
 BINS, WIDTH = 40, 0.1  # of the histogram of surprises
 MEMORY = 600.0  # beats over which it forgets
 PART = 0.9  # of the beats that stay below the level; the population's level is 1, p = 0.1
-SHARE = 0.9  # of the difference to the population's level that is taken off, once it is well known
-DOUBT = 200.0  # beats that weigh as much as the population
+SHARE = 0.5  # of the difference to the population's level that is taken off, once it is well known
+DOUBT = 50.0  # beats that weigh as much as the population
 HIGHEST = 2.0  # surprise after the level is taken off, from which on a beat does not count
 
 
