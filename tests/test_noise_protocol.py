@@ -41,12 +41,13 @@ def gated(record: AnnotatedRecord) -> DetectedRecord:
 
 
 def test_noise_is_gated_and_excused(gated: DetectedRecord) -> None:
-    """In noise nearly nothing is judged: few false beats, and no beat counts as missed there."""
+    """Once it is found nothing is judged in noise, and no beat counts as missed there."""
     count = count_noise(gated, noisy_only=True)
     assert count.hours == pytest.approx(120 / 3600)
     assert count.gated_hours > 0.95 * count.hours
     assert count.v_gated >= count.v_judged
-    assert count.false_beats <= 5
+    # Until then, about six seconds, noise may look like two beats a second.
+    assert count.false_beats <= 12
 
 
 def test_without_the_gate_noise_is_judged(record: AnnotatedRecord, gated: DetectedRecord) -> None:
