@@ -134,18 +134,16 @@ class Model:
         leads = np.minimum(terms.usable.sum(axis=1), 2)
         if not np.isfinite(statistic[leads > 0]).all():
             raise ScoreError(f"{self.name}: a {kind} statistic is not a number")
-        surprise, threshold = np.full(len(leads), np.nan), np.full(len(leads), np.inf)
+        none = np.zeros(len(leads))
+        taken = none if restless is None else restless
+        surprise, raw, threshold = (np.full(len(leads), value) for value in (np.nan, np.nan, np.inf))
         for count in (1, 2):
-            rows = leads == count
-            surprise[rows] = calibration.fused[str(count)].surprise(statistic[rows])
-            threshold[rows] = self.thresholds[kind][str(count)]
-        raw, none = np.full(len(leads), np.nan), np.zeros(len(leads))
-        if calibration.settled:
-            raw, surprise = surprise, surprise.copy()
-            level = raw - (none if restless is None else restless)
-            for count in (1, 2):
-                rows = leads == count
-                surprise[rows] = calibration.settled[str(count)].surprise(level[rows])
+            rows, key = leads == count, str(count)
+            surprise[rows] = calibration.fused[key].surprise(statistic[rows])
+            threshold[rows] = self.thresholds[kind][key]
+            if calibration.settled:
+                raw[rows] = surprise[rows]
+                surprise[rows] = calibration.settled[key].surprise(raw[rows] - taken[rows])
         return Verdicts(surprise, raw, none, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
 
     def judge_beats(self, batch: BeatBatch) -> Verdicts:

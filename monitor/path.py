@@ -167,7 +167,7 @@ class SignalPath:
             lesson = judge(now, batch)
             learn(self.usual, slot[now], batch.beat, good[now], lesson.usual)
             remember(self.strangers, slot[now], batch, lesson.strange)
-            note(self.restless, slot[now], lesson.surprise)
+            note(self.restless, slot[now], lesson.surprise, batch.restless)
 
 
 def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -98,18 +98,20 @@ def _feed(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> bool:
 def _feature(state: QrsState, i: int, leads: int, envelope_mv: Floats) -> float:
     """Channels' envelopes in units of a beat, weighted mean; 0 without a usable lead."""
     total = weights = 0.0
-    for c in range(leads * BANDS):
-        if envelope_mv[c] < 0:
-            continue
-        # Until the first beat the levels are not known: plain mean in mV.
-        level = weight = 1.0
-        if state.n_beats[i]:
-            level = max(state.beat_level_mv[i, c], FLOOR_MV)
-            weight = _clearness(state, i, c, STILL) ** 3
-            weight *= _lead_clearness(state, i, c - c % BANDS)
-        ratio = envelope_mv[c] / level
-        total += weight * min(ratio, CLIP + CLIP_SLOPE * (ratio - CLIP))
-        weights += weight
+    for lead in range(leads):
+        first = lead * BANDS
+        clear = _lead_clearness(state, i, first) if state.n_beats[i] else 1.0
+        for c in range(first, first + BANDS):
+            if envelope_mv[c] < 0:
+                continue
+            # Until the first beat the levels are not known: plain mean in mV.
+            level = weight = 1.0
+            if state.n_beats[i]:
+                level = max(state.beat_level_mv[i, c], FLOOR_MV)
+                weight = _clearness(state, i, c, STILL) ** 3 * clear
+            ratio = envelope_mv[c] / level
+            total += weight * min(ratio, CLIP + CLIP_SLOPE * (ratio - CLIP))
+            weights += weight
     return total / weights if weights > 0 else 0.0
 
 

@@ -1,7 +1,7 @@
 """How restless a stream is: some hearts, electrodes and patients are never as even as the others.
 
 The population's calibration is too bold for restless streams and too timid for even ones. So each
-stream's own level is learned, the surprise that nine of ten of its unflagged beats stay below, and most of
+stream's own level is learned, the surprise that nine of ten of its unflagged beats stay below, and half of
 what it differs from the population's is taken off every beat's surprise. A strange beat does not
 raise the level: only beats count that are not far above it.
 """
@@ -43,17 +43,25 @@ def restlessness(state: RestlessState, slot: NDArray[np.int64]) -> NDArray[np.fl
     return _restlessness(state.beats, state.count, slot)  # type: ignore[no-any-return]
 
 
-def note(state: RestlessState, slot: NDArray[np.int64], surprise: NDArray[np.float64]) -> None:
-    """Learn from beats; surprise: (n,) before anything is taken off, NaN where it was not judged so."""
-    _note(state.beats, state.count, slot, surprise)
+def note(
+    state: RestlessState,
+    slot: NDArray[np.int64],
+    surprise: NDArray[np.float64],
+    restless: NDArray[np.float64],
+) -> None:
+    """Learn from beats that `restless` was taken off.
+
+    surprise: (n,) before that, NaN where the beat was not judged so.
+    """
+    _note(state.beats, state.count, slot, surprise, surprise - restless)
 
 
 def restlessness_in_order(surprise: NDArray[np.float64]) -> NDArray[np.float64]:
     """What one stream's beats, in order, would each have had taken off, (n,)."""
     state, out, zero = RestlessState.create(1), np.empty(len(surprise)), np.zeros(1, np.int64)
     for i in range(len(surprise)):
-        out[i] = restlessness(state, zero)[0]
-        note(state, zero, surprise[i : i + 1])
+        out[i : i + 1] = restlessness(state, zero)
+        note(state, zero, surprise[i : i + 1], out[i : i + 1])
     return out
 
 
@@ -75,11 +83,10 @@ def _restlessness(beats, count, slot):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _note(beats, count, slot, surprise):  # type: ignore[no-untyped-def]
-    off = _restlessness(beats, count, slot)
+def _note(beats, count, slot, surprise, left):  # type: ignore[no-untyped-def]
     for i in range(len(slot)):
         s = slot[i]
-        if surprise[i] - off[i] < HIGHEST:  # not where it is NaN
+        if left[i] < HIGHEST:  # not where it is NaN
             for k in range(BINS):
                 beats[s, k] *= 1 - 1 / MEMORY
             beats[s, min(int(max(surprise[i], 0.0) / WIDTH), BINS - 1)] += 1

@@ -125,12 +125,10 @@ def _remember(shape, count, seen, clock, beat, usual, scale, usable):  # type: i
     if k < 0 or np.log(_distance(beat, usual, scale, usable) / near) < SAME:
         k = np.argmin(seen)
         count[k] = 0
+        shape[k] = 0.0
     count[k] += 1
     seen[k] = clock
     rate = np.float32(1.0 / min(count[k], SHAPE_MEMORY))
     for lead in range(shape.shape[1]):
         for j in range(shape.shape[2]):
-            if count[k] == 1:
-                shape[k, lead, j] = beat[lead, j]
-            else:
-                shape[k, lead, j] += rate * (beat[lead, j] - shape[k, lead, j])
+            shape[k, lead, j] += rate * (beat[lead, j] - shape[k, lead, j])

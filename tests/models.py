@@ -22,6 +22,7 @@ from monitor.recordings import Recording
 from monitor.synthetic import SyntheticEcg, synthetic_ecg
 from monitor.usual import BeatBatch, Lesson
 from monitor.windows import WindowSpec
+from training.datasets import concatenate
 
 NETWORKS = {
     "usual": NetworkSpec("contextual", {"hidden": 8, "latent": 4, "decoder": 8, "position": 2}),
@@ -89,9 +90,7 @@ def _normal_windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]
     windows = path.advance(samples_of(ecg))
     parts, judge = _collector()
     path.judge_beats(windows, np.zeros(1, np.int64), judge)
-    fields = BeatBatch.__dataclass_fields__
-    beats = BeatBatch(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
-    return beats, windows.fixed_mv, windows.fixed_quality == Quality.GOOD
+    return concatenate(parts), windows.fixed_mv, windows.fixed_quality == Quality.GOOD
 
 
 def _collector() -> tuple[list[BeatBatch], Judge]:

@@ -326,9 +326,9 @@ class TestMitBih:
         assert figures.mean(axis=0).min() >= 0.998
 
     def test_two_leads_give_no_less(self) -> None:
-        """Mean over seven records, most of which have a lead that fails for a while; measured 0.9902."""
+        """Mean over seven records, most of which have a lead that fails for a while; measured 0.9930."""
         figures = np.array([score(name, 2)[:2] for name in ("105", "108", "116", "200", "203", "207", "228")])
-        assert figures.mean(axis=0).min() >= 0.990
+        assert figures.mean(axis=0).min() >= 0.991
 
     def test_ventricular_beats_are_found(self) -> None:
         """Wide ventricular beats, unlike those that the thresholds follow, in the hardest test records."""

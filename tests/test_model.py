@@ -33,6 +33,7 @@ from monitor.usual import LEARN, BeatBatch
 from monitor.windows import WindowSpec
 from tests.models import _collector as collector
 from tests.models import samples_of, small_model
+from training.datasets import concatenate
 
 TABLE = RateTable(surprise=(1.0, 2.0, 3.0), per_hour=(100.0, 10.0, 1.0))
 FIELDS = ("surprise", "shape", "rhythm", "by_lead", "threshold", "worst")
@@ -47,8 +48,7 @@ def windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]]:
     cuts = path.advance(samples_of(ecg))
     parts, judge = collector()
     path.judge_beats(cuts, np.zeros(1, np.int64), judge)
-    names = BeatBatch.__dataclass_fields__
-    beats = BeatBatch(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    beats = concatenate(parts)
     good = cuts.fixed_quality == Quality.GOOD
     good[3] = False
     return beats, cuts.fixed_mv, good

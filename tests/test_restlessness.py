@@ -49,17 +49,17 @@ def test_strange_beats_do_not_make_a_stream_restless() -> None:
     """However many there are."""
     state = RestlessState.create(1)
     for surprise in surprises(1, 1000):
-        note(state, ZERO, np.array([surprise]))
+        note(state, ZERO, np.array([surprise]), restlessness(state, ZERO))
     before = restlessness(state, ZERO)[0]
     for _ in range(300):
-        note(state, ZERO, np.array([HIGHEST + before + 0.5]))
+        note(state, ZERO, np.array([HIGHEST + before + 0.5]), restlessness(state, ZERO))
     assert restlessness(state, ZERO)[0] == before
 
 
 def test_beats_that_were_not_judged_teach_nothing() -> None:
     """Nor do those that the population judged."""
     state = RestlessState.create(1)
-    note(state, ZERO, np.array([np.nan]))
+    note(state, ZERO, np.array([np.nan]), np.zeros(1))
     assert state.count[0] == 0
 
 
@@ -67,7 +67,7 @@ def test_streams_do_not_touch_each_other() -> None:
     """What one slot learns is not seen in the other."""
     state = RestlessState.create(2)
     for surprise in surprises(1.6, 600):
-        note(state, np.array([1]), np.array([surprise]))
+        note(state, np.array([1]), np.array([surprise]), restlessness(state, np.array([1])))
     assert restlessness(state, np.array([0, 1])).tolist()[0] == 0
     assert restlessness(state, np.array([1]))[0] > 0.1
 
