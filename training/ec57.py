@@ -18,7 +18,7 @@ from training.matching import LEARNING_S
 from training.measures import BOOTSTRAPS, draws, interval, measured, ratio_figure
 from training.protocol import Protocol, Request, Result
 from training.records import DS2, database, read_record, record_names
-from training.tables import ODD_ONE, WITHOUT, Table, shown, target_shown
+from training.tables import ODD_ONE, WITHOUT, Table, figure_table
 
 Better = Literal["higher", "lower"]
 V_SENSITIVITY, FALSE_BEATS, FALSE_EVENTS, FALSE_TIME = 0.95, 15.0, 3.0, 0.005
@@ -62,7 +62,11 @@ def run(request: Request) -> Result:
     figures = _figures(rows)
     return Result(
         figures=figures,
-        tables=[_confusion_table(rows), _figure_table(figures), _record_table(rows)],
+        tables=[
+            _confusion_table(rows),
+            figure_table("EC57 statistics, after 5 minutes", figures),
+            _record_table(rows),
+        ],
         details={"records": [_row(row) for row in rows], "labels": LABELS},
         patients=[row.found.scores for row in rows],
     )
@@ -154,11 +158,6 @@ def _confusion_table(rows: Sequence[Compared]) -> Table:
     lines = [(reference, *(str(total.pairs(reference, test)) for test in LABELS)) for reference in LABELS]
     columns = ("annotated", *LABELS.lower())
     return Table("Pairs of beats, annotated and found; o: none", columns, lines)
-
-
-def _figure_table(figures: Sequence[Figure]) -> Table:
-    rows = [(each.name.replace("_", " "), each.group, shown(each), target_shown(each)) for each in figures]
-    return Table("EC57 statistics, after 5 minutes", ("measure", "group", "value", "target"), rows)
 
 
 def _row(row: Compared) -> dict[str, Any]:

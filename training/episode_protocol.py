@@ -28,7 +28,7 @@ from training.protocol import Protocol, Request, Result
 from training.records import PACED, AnnotatedRecord, database, read_record, record_names
 from training.side_by_side import CHUNK_S, Progress
 from training.splice import spliced
-from training.tables import Table, shown, target_shown
+from training.tables import Table, figure_table
 
 FINE_S = 0.25  # chunks by which the time of an alarm is known
 SLOW_S = 6.0  # well before monitors must alarm
@@ -79,7 +79,11 @@ def run(request: Request) -> Result:
     ]
     return Result(
         figures=figures,
-        tables=[_figure_table(figures), _reference_table(references), _share_table(shares)],
+        tables=[
+            figure_table("Episodes, all records", figures),
+            _reference_table(references),
+            _share_table(shares),
+        ],
         details={
             "episodes": [
                 _row(each) for each in sorted(references, key=lambda each: (each.record, each.first))
@@ -183,11 +187,6 @@ def _share_figures(shares: Sequence[Share]) -> list[Figure]:
             for share in some
         ]
     return figures
-
-
-def _figure_table(figures: Sequence[Figure]) -> Table:
-    rows = [(each.name.replace("_", " "), each.group, shown(each), target_shown(each)) for each in figures]
-    return Table("Episodes, all records", ("measure", "group", "value", "target"), rows)
 
 
 def _row(each: Reference) -> dict[str, Any]:

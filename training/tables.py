@@ -55,6 +55,12 @@ def _wanted(figure: Figure) -> str:
     return f"{'≥' if figure.better == 'higher' else '≤'} {figure.target:g}"
 
 
+def figure_table(title: str, figures: Sequence[Figure]) -> Table:
+    """A row a figure, with its target."""
+    rows = [(each.name.replace("_", " "), each.group, shown(each), target_shown(each)) for each in figures]
+    return Table(title, ("measure", "group", "value", "target"), rows)
+
+
 def targets_table(figures: Sequence[Figure]) -> Table:
     """Every figure that has a target: what was wanted, what was got, and whether that is enough."""
     rows = [
