@@ -58,7 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     windows: WindowSpec = WindowSpec()
     networks: dict[str, NetworkSpec] = {}  # "usual" (contextual form, may be absent), "population", "fixed"
     calibration: dict[str, TermCalibration] = {}  # the same keys
-    default_budget_per_hour: float = 8.0
+    default_budget_per_hour: float = 0.5
     data: dict[str, Any] = {}  # what it was trained on, with checksums
     code: dict[str, Any] = {}  # versions of what trained it
     measures: dict[str, Any] = {}

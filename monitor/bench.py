@@ -149,6 +149,8 @@ def _beats(model: Model) -> BeatBatch:
         log_ratio=np.zeros(_BEATS, np.float32),
         ready=np.ones(_BEATS, np.bool_),
         recurrence=np.zeros(_BEATS),
+        run=np.zeros(_BEATS, np.int64),
+        second=np.full(_BEATS, -1),
         restless=np.zeros(_BEATS),
     )
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from monitor.events import Kind, Phase
 from monitor.filters import INTERNAL_RATE_HZ as RATE
 from monitor.quality import Quality
+from monitor.runs import CALM_BEATS, RUN_BEATS
 from monitor.slots import SlotState
 
-RUN_BEATS = 4  # flagged beats in a row that open a run; the ones before were told one by one
-CALM_BEATS = 2  # unflagged beats in a row that end it
 UPDATE = 10 * RATE  # an open episode is told again so often
 PAUSE = 2 * RATE  # without a beat: a pause (Bradycardia guideline 2018 takes 3 s, Holter practice 2 s)
 DECISION = RATE // 2  # a beat is decided at most so long after its R peak

@@ -217,7 +217,7 @@ class Lane:
 
     def _new_segment(self, slot: int) -> None:
         """After a long gap the signal starts anew; what is usual for the stream is still known."""
-        self._reset(slot, ["filters", "qrs", "noise", "windows", "episodes"])
+        self._reset(slot, ["filters", "qrs", "noise", "windows", "runs", "episodes"])
         self.path.usual.last_r[slot] = -1
         self.episodes.bad_open[slot], self.episodes.bad_first[slot] = int(Quality.MISSING), 0
 

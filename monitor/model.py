@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from monitor.artifact import Manifest, RateTable, TermCalibration, default_model, read_artifact
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.errors import ArtifactError, ScoreError
+from monitor.runs import LASTING_BEATS, RUN_SURPRISE
 from monitor.scoring import (
     EARLY_WEIGHT,
     RHYTHM_WEIGHT,
@@ -26,6 +27,7 @@ from monitor.usual import BeatBatch, Lesson
 
 USUAL_SURPRISE = 1.5  # p = 0.03: above it a beat does not teach what is usual
 STRANGE_SURPRISE = 2.5  # p = 0.003: above it a beat's shape is kept as a strange one
+RECURRENCE_WEIGHT = 3.0  # units of surprise that a strange shape is worth when it surely came before
 FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest
 
 
@@ -60,11 +62,12 @@ class Terms:
 class Verdicts:
     """Calibrated findings of n windows; NaN where no lead was usable.
 
-    surprise: (n,) minus log10 p of the fused statistic for a stream so restless, and up to one unit
-    more for a strange shape that recurs; recurrence: (n,) that part; raw: (n,) surprise for any stream,
-    NaN where restlessness is not known of; shape, rhythm: (n,) the statistic's parts, weighted;
-    by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in force;
-    worst: (n, leads) region of the largest error; latent: (n, leads, width).
+    surprise: (n,) minus log10 p of the fused statistic for a stream so restless, and up to
+    RECURRENCE_WEIGHT more for a strange shape that recurs; recurrence: (n,) that part; raw: (n,)
+    surprise for any stream, NaN where restlessness is not known of; shape, rhythm: (n,) the statistic's
+    parts, weighted; by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in
+    force; lasting: (n,) in a run of LASTING_BEATS; worst: (n, leads) region of the largest error;
+    latent: (n, leads, width).
     """
 
     surprise: NDArray[np.float64]
@@ -74,6 +77,7 @@ class Verdicts:
     rhythm: NDArray[np.float64]
     by_lead: NDArray[np.float64]
     threshold: NDArray[np.float64]
+    lasting: NDArray[np.bool_]
     worst: NDArray[np.int64]
     latent: NDArray[np.float32]
 
@@ -87,8 +91,8 @@ class Verdicts:
     def lesson(self) -> Lesson:
         """What the streams may learn from these beats, whatever was seen before and whatever the budget."""
         alone = self.surprise - self.recurrence
-        usual = alone < np.minimum(self.threshold, USUAL_SURPRISE)
-        return Lesson(usual, alone > STRANGE_SURPRISE, self.raw)
+        usual = (alone < USUAL_SURPRISE) & (~self.anomalous | self.lasting)
+        return Lesson(self.anomalous, usual, alone > STRANGE_SURPRISE, self.raw)
 
 
 class Model:
@@ -144,12 +148,23 @@ class Model:
             if calibration.settled:
                 raw[rows] = surprise[rows]
                 surprise[rows] = calibration.settled[key].surprise(raw[rows] - taken[rows])
-        return Verdicts(surprise, raw, none, shape, rhythm, by_lead, threshold, terms.worst, terms.latent)
+        lasting = np.zeros(len(leads), np.bool_)
+        return Verdicts(
+            surprise, raw, none, shape, rhythm, by_lead, threshold, lasting, terms.worst, terms.latent
+        )
 
     def judge_beats(self, batch: BeatBatch) -> Verdicts:
         """Every beat against its stream's usual one, or the population while that is not known."""
         alone = self._judge_alone(batch)
-        return replace(alone, surprise=alone.surprise + batch.recurrence, recurrence=batch.recurrence)
+        again = RECURRENCE_WEIGHT * batch.recurrence
+        in_force = np.where(batch.run > 0, np.minimum(alone.threshold, RUN_SURPRISE), alone.threshold)
+        return replace(
+            alone,
+            surprise=alone.surprise + again,
+            recurrence=again,
+            threshold=in_force,
+            lasting=batch.run > LASTING_BEATS,
+        )
 
     def _judge_alone(self, batch: BeatBatch) -> Verdicts:
         """Every beat as if no strange shape had been seen before."""
@@ -303,6 +318,7 @@ def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verd
         rhythm=np.full(n, np.nan),
         by_lead=np.full((n, leads), np.nan),
         threshold=np.full(n, np.inf),
+        lasting=np.zeros(n, np.bool_),
         worst=np.zeros((n, leads), np.int64),
         latent=np.full((n, leads, width), np.nan, np.float32),
     )

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.beats import Detections, QrsState, detect_beats
+from monitor.conducted import choose, learn_conducted, steady, usual_beats
+from monitor.conducted import follow as follow_conducted
 from monitor.filters import FLAT, MISSING, FilterState, to_internal
 from monitor.noise import Noise, NoiseState, follow
 from monitor.quality import Quality, is_low, window_quality
 from monitor.restlessness import RestlessState, note, restlessness
+from monitor.runs import RunState, count, open_run
 from monitor.slots import SlotState
-from monitor.strangers import StrangerState, recurrence, remember
+from monitor.strangers import Recurrence, StrangerState, recurrence, remember
 from monitor.usual import BeatBatch, Lesson, UsualState, describe, learn
 from monitor.windows import Cuts, Extended, WindowSpec, WindowState, beat_cuts, extend, fixed_cuts
 
@@ -68,10 +71,19 @@ class Windows:
 class SignalPath:
     """State of all streams up to the windows; slots are handed out by the caller."""
 
-    def __init__(self, spec: WindowSpec, capacity: int, max_leads: int, *, gate_noise: bool = True) -> None:
+    def __init__(
+        self,
+        spec: WindowSpec,
+        capacity: int,
+        max_leads: int,
+        *,
+        gate_noise: bool = True,
+        second_usual: bool = True,
+    ) -> None:
         self.spec = spec
         self.max_leads = max_leads
-        self.gate_noise = gate_noise  # False only to measure what the gate is worth
+        # False only to measure what they are worth.
+        self.gate_noise, self.second_usual = gate_noise, second_usual
         self.filters = FilterState.create(capacity, max_leads)
         self.qrs = QrsState.create(capacity, max_leads)
         self.noise = NoiseState.create(capacity, max_leads)
@@ -79,6 +91,7 @@ class SignalPath:
         self.usual = UsualState.create(capacity, max_leads, spec)
         self.strangers = StrangerState.create(capacity, max_leads, spec)
         self.restless = RestlessState.create(capacity)
+        self.runs = RunState.create(capacity)
 
     def states(self) -> dict[str, SlotState]:
         """All per-stream state by name."""
@@ -90,6 +103,7 @@ class SignalPath:
             "usual": self.usual,
             "strangers": self.strangers,
             "restless": self.restless,
+            "runs": self.runs,
         }
 
     def advance(self, new: Samples, found: Detections | None = None, timed: Timer = untimed) -> Windows:
@@ -156,18 +170,41 @@ class SignalPath:
         rank = _rank(slot)
         for turn in range(int(rank.max(initial=-1)) + 1):
             now = np.flatnonzero(rank == turn)
-            batch = describe(
-                self.usual, self.spec, slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now]
-            )
-            batch = replace(
-                batch,
-                recurrence=recurrence(self.strangers, slot[now], batch),
-                restless=restlessness(self.restless, slot[now]),
-            )
+            batch = self._describe(slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now])
+            again = recurrence(self.strangers, slot[now], batch)
+            batch = replace(batch, recurrence=again.share)
             lesson = judge(now, batch)
-            learn(self.usual, slot[now], batch.beat, good[now], lesson.usual)
-            remember(self.strangers, slot[now], batch, lesson.strange)
-            note(self.restless, slot[now], lesson.surprise, batch.restless)
+            self._learn(slot[now], batch, again, lesson)
+
+    def _describe(
+        self,
+        slot: NDArray[np.int64],
+        r_peak: NDArray[np.int64],
+        wide_mv: NDArray[np.float32],
+        good: NDArray[np.bool_],
+    ) -> BeatBatch:
+        """One beat of each stream, beside what is usual for it."""
+        second = choose(self.strangers, self.usual, self.spec, slot, r_peak, wide_mv, good)
+        usual = usual_beats(self.strangers, self.usual, slot, second)
+        batch = describe(self.usual, self.spec, slot, r_peak, wide_mv, good, usual)
+        return replace(
+            batch,
+            restless=restlessness(self.restless, slot),
+            run=open_run(self.runs, slot),
+            second=second,
+        )
+
+    def _learn(self, slot: NDArray[np.int64], batch: BeatBatch, again: Recurrence, lesson: Lesson) -> None:
+        """Take what the verdicts on one beat of each stream teach."""
+        first = batch.second < 0
+        usual = lesson.usual & steady(self.strangers, slot, batch)
+        learn(self.usual, slot, batch.beat, batch.good, usual & first)
+        learn_conducted(self.strangers, slot, batch, usual)
+        shape = remember(self.strangers, slot, batch, lesson.strange & first, again.shape)
+        if self.second_usual:
+            follow_conducted(self.strangers, slot, batch, shape)
+        note(self.restless, slot, lesson.surprise, batch.restless)
+        count(self.runs, slot, lesson.flagged)
 
 
 def _rank(slot: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,9 @@
 
 A beat that was found strange leaves its shape. A later beat that is much nearer to such a shape than to
 the stream's usual beat is a recurrence, which is evidence of its own: on DS1 it holds for six to nine of
-ten ventricular beats and for one normal beat in a thousand (docs/results.md).
+ten ventricular beats and for one normal beat in a thousand (docs/results.md). From the QRS complex on:
+what precedes it changes with every early beat, whatever the beat is. A shape that turns out to be
+conducted (monitor.conducted) is strange no longer.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from monitor.slots import SlotState
 from monitor.usual import BeatBatch
 from monitor.windows import WindowSpec
 
-SHAPES = 6  # remembered of a stream; the one not seen for longest makes room
+SHAPES = 10  # remembered of a stream; the one not seen for longest makes room
 SHAPE_MEMORY = 16  # beats over which a shape forgets
 SAME = 1.2  # log ratio of the squared distances to the usual beat and to the shape
-FAR = -1.0  # log squared distance to the usual beat, in units of its power, that begins to be strange
-TWICE = 2  # beats that make a shape count by half, one more to count whole
+FAR = -1.5  # log squared distance to the usual beat, in units of its power, that begins to be strange
+ONCE = 1  # beats that make a shape count by half, one more to count whole
 RECURS = 0.5  # recurrence that keeps a shape in memory
+QRS = 36  # first sample of a window after the P wave, 0.11 s before the R peak
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +37,9 @@ class StrangerState(SlotState):
     count: NDArray[np.int64]  # (slots, SHAPES) beats that made it; 0 = free
     seen: NDArray[np.int64]  # (slots, SHAPES) clock at which it last came
     clock: NDArray[np.int64]  # (slots,) beats compared so far
+    in_row: NDArray[np.int64]  # (slots, SHAPES) beats on end that had it, each in time
+    conducted: NDArray[np.bool_]  # (slots, SHAPES) a second usual beat: monitor.conducted
+    judged_by: NDArray[np.int64]  # (slots,) conducted shape by which the last beat was judged, -1: none
 
     @classmethod
     def create(cls, capacity: int, max_leads: int, spec: WindowSpec) -> Self:
@@ -43,44 +49,94 @@ class StrangerState(SlotState):
             count=np.zeros((capacity, SHAPES), np.int64),
             seen=np.full((capacity, SHAPES), -1, np.int64),
             clock=np.zeros(capacity, np.int64),
+            in_row=np.zeros((capacity, SHAPES), np.int64),
+            conducted=np.zeros((capacity, SHAPES), np.bool_),
+            judged_by=np.full(capacity, -1),
         )
 
 
-def recurrence(state: StrangerState, slot: NDArray[np.int64], batch: BeatBatch) -> NDArray[np.float64]:
-    """How surely each beat has a strange shape that came before, 0 to 1, (n,).
+@dataclass(frozen=True, slots=True, eq=False)
+class Recurrence:
+    """Beats beside the strange shapes before them, n beats.
 
-    slot: (n,), one beat a stream at most.
+    share: (n,) 0 to 1, how surely a strange shape came again; shape: (n,) the one that came, -1 if none.
     """
-    usable = batch.good & batch.known & batch.ready[:, None]
-    out = np.zeros(len(slot))
+
+    share: NDArray[np.float64]
+    shape: NDArray[np.int64]
+
+
+def recurrence(state: StrangerState, slot: NDArray[np.int64], batch: BeatBatch) -> Recurrence:
+    """Which strange shapes come again in these beats; slot: (n,), one beat a stream at most."""
+    out = Recurrence(np.zeros(len(slot)), np.full(len(slot), -1))
     _recurrence(
-        state.shape, state.count, state.seen, state.clock,
-        slot, batch.beat, batch.usual, batch.scale_mv, usable, out,
+        state.shape, state.count, state.seen, state.clock, state.conducted,
+        slot, batch.beat, batch.usual, batch.scale_mv, usable_leads(batch), out.share, out.shape,
     )  # fmt: skip
     return out
 
 
 def remember(
-    state: StrangerState, slot: NDArray[np.int64], batch: BeatBatch, strange: NDArray[np.bool_]
-) -> None:
-    """Take strange beats, strange: (n,), into the shape that they repeat, or keep them as new ones."""
-    usable = batch.good & batch.known & batch.ready[:, None]
-    for i in np.flatnonzero(strange & usable.any(axis=1)):
-        _remember(
-            state.shape[slot[i]], state.count[slot[i]], state.seen[slot[i]], state.clock[slot[i]],
-            batch.beat[i], batch.usual[i], batch.scale_mv[i], usable[i],
-        )  # fmt: skip
+    state: StrangerState,
+    slot: NDArray[np.int64],
+    batch: BeatBatch,
+    strange: NDArray[np.bool_],
+    shape: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Take beats into the shape that they repeat, and keep strange ones as new: the shape of each, (n,).
+
+    strange: (n,); shape: (n,) as `recurrence` gave it.
+    """
+    out = shape.copy()
+    usable = usable_leads(batch).any(axis=1)
+    for i in np.flatnonzero(usable & (strange | (shape >= 0))):
+        s = slot[i]
+        if out[i] < 0:
+            out[i] = _make_room(state, s)
+        k = s, out[i]
+        state.count[k] += int(strange[i])
+        beats = max(int(state.count[k]), int(state.in_row[k]) + 1)
+        renew(state.shape[k], batch.beat[i], min(beats, SHAPE_MEMORY))
+        if strange[i]:
+            state.seen[k] = state.clock[s]
+    return out
+
+
+def usable_leads(batch: BeatBatch) -> NDArray[np.bool_]:
+    """Leads in which a beat can be compared with its stream's usual one, (n, leads)."""
+    return batch.good & batch.known & batch.ready[:, None]
+
+
+def _make_room(state: StrangerState, slot: int) -> int:
+    """The shape not seen for longest, emptied; conducted ones last."""
+    order = np.lexsort((state.seen[slot], state.conducted[slot]))
+    oldest = int(order[0])
+    state.count[slot, oldest], state.shape[slot, oldest] = 0, 0.0
+    state.in_row[slot, oldest], state.conducted[slot, oldest] = 0, False
+    return oldest
 
 
 @njit(cache=True)
-def _distance(beat, other, scale, usable):  # type: ignore[no-untyped-def]
-    """Mean squared distance over usable leads in units of their power, each lead's offset removed."""
+def renew(shape, beat, memory):  # type: ignore[no-untyped-def]
+    """A running mean over so many beats, (leads, samples)."""
+    rate = np.float32(1.0 / memory)
+    for lead in range(shape.shape[0]):
+        for j in range(shape.shape[1]):
+            shape[lead, j] += rate * (beat[lead, j] - shape[lead, j])
+
+
+@njit(cache=True)
+def distance(beat, other, scale, usable, first):  # type: ignore[no-untyped-def]
+    """Mean squared distance over usable leads in units of their power, each lead's offset removed.
+
+    beat, other: (leads, samples), compared from sample `first` on.
+    """
     total, leads = 0.0, 0
-    samples = beat.shape[1]
+    samples = beat.shape[1] - first
     for lead in range(beat.shape[0]):
         if usable[lead]:
             mean = square = 0.0
-            for j in range(samples):
+            for j in range(first, beat.shape[1]):
                 e = np.float64(beat[lead, j]) - other[lead, j]
                 mean += e
                 square += e * e
@@ -90,45 +146,25 @@ def _distance(beat, other, scale, usable):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _nearest(shape, count, beat, scale, usable):  # type: ignore[no-untyped-def]
-    """The nearest shape and its distance; -1 if there is none."""
-    best, least = -1, np.inf
-    for k in range(len(count)):
-        if count[k] > 0:
-            distance = _distance(beat, shape[k], scale, usable)
-            if distance < least:
-                best, least = k, distance
-    return best, least
-
-
-@njit(cache=True)
-def _recurrence(shape, count, seen, clock, slot, beat, usual, scale, usable, out):  # type: ignore[no-untyped-def]
+def _recurrence(shape, count, seen, clock, conducted, slot, beat, usual, scale, usable, share, which):  # type: ignore[no-untyped-def]
     for i in range(len(slot)):
         s = slot[i]
         if not usable[i].any():
             continue
         clock[s] += 1
-        k, near = _nearest(shape[s], count[s], beat[i], scale[i], usable[i])
-        if k < 0:
+        nearest, near = -1, np.inf
+        for k in range(shape.shape[1]):
+            if count[s, k] > 0 and not conducted[s, k]:
+                d = distance(beat[i], shape[s, k], scale[i], usable[i], QRS)
+                if d < near:
+                    nearest, near = k, d
+        if nearest < 0:
             continue
-        far = _distance(beat[i], usual[i], scale[i], usable[i])
+        far = distance(beat[i], usual[i], scale[i], usable[i], QRS)
         same = min(max(np.log(far / near) / SAME, 0.0), 1.0)
-        often = min(max((count[s, k] - TWICE + 1) / 2, 0.0), 1.0)
-        out[i] = same * often * min(max(np.log(far) - FAR, 0.0), 1.0)
-        if out[i] > RECURS:
-            seen[s, k] = clock[s]
-
-
-@njit(cache=True)
-def _remember(shape, count, seen, clock, beat, usual, scale, usable):  # type: ignore[no-untyped-def]
-    k, near = _nearest(shape, count, beat, scale, usable)
-    if k < 0 or np.log(_distance(beat, usual, scale, usable) / near) < SAME:
-        k = np.argmin(seen)
-        count[k] = 0
-        shape[k] = 0.0
-    count[k] += 1
-    seen[k] = clock
-    rate = np.float32(1.0 / min(count[k], SHAPE_MEMORY))
-    for lead in range(shape.shape[1]):
-        for j in range(shape.shape[2]):
-            shape[k, lead, j] += rate * (beat[lead, j] - shape[k, lead, j])
+        often = min(max((count[s, nearest] - ONCE + 1) / 2, 0.0), 1.0)
+        share[i] = same * often * min(max(np.log(far) - FAR, 0.0), 1.0)
+        if same == 1.0:
+            which[i] = nearest
+        if share[i] > RECURS:
+            seen[s, nearest] = clock[s]

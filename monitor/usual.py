@@ -57,6 +57,16 @@ class UsualState(SlotState):
             last_r=np.full(capacity, -1, np.int64),
         )
 
+    def log_ratio(self, slot: int, r_peak: int) -> float:
+        """Log ratio of the RR interval that an R peak would end to the recent median; NaN if unknown."""
+        return float(_interval(r_peak, self.rr[slot], self.rr_count[slot], self.last_r[slot])[1])
+
+    def scale_mv(self, slot: int) -> NDArray[np.float64]:
+        """RMS of a stream's usual beat, (leads,), not below MIN_SCALE_MV."""
+        scale = np.zeros(self.usual.shape[1])
+        _scale(self.usual[slot], scale, np.zeros(len(scale), np.float32))
+        return scale
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatBatch:
@@ -67,7 +77,9 @@ class BeatBatch:
     (n, leads); known: (n, leads) a usual beat exists; rr_s, log_ratio: (n,) RR interval and its log
     ratio to the recent median, NaN
     if unknown; ready: (n,); recurrence: (n,) 0 to 1, how surely a strange shape came again
-    (monitor.strangers); restless: (n,) what is taken off the surprise (monitor.restlessness).
+    (monitor.strangers); restless: (n,) what is taken off the surprise (monitor.restlessness); run: (n,)
+    flagged beats in the run that is open, 0 if none is (monitor.runs); second: (n,) conducted shape
+    that stands for the usual beat, -1 if none does (monitor.conducted).
     """
 
     beat: NDArray[np.float32]
@@ -82,6 +94,8 @@ class BeatBatch:
     ready: NDArray[np.bool_]
     recurrence: NDArray[np.float64]
     restless: NDArray[np.float64]
+    run: NDArray[np.int64]
+    second: NDArray[np.int64]
 
     def rows(self, index: NDArray[np.bool_]) -> BeatBatch:
         """Some of the beats."""
@@ -92,9 +106,10 @@ class BeatBatch:
 class Lesson:
     """What beats teach their streams, (n,) each: the usual shape, a strange one, or neither.
 
-    surprise: before anything was taken off it, NaN where the population judged.
+    flagged: the verdict; surprise: before anything was taken off it, NaN where the population judged.
     """
 
+    flagged: NDArray[np.bool_]
     usual: NDArray[np.bool_]
     strange: NDArray[np.bool_]
     surprise: NDArray[np.float64]
@@ -107,17 +122,18 @@ def describe(
     r_peak: NDArray[np.int64],
     wide_mv: NDArray[np.float32],
     good: NDArray[np.bool_],
+    usual: NDArray[np.float32] | None = None,
 ) -> BeatBatch:
     """Fit each beat to its stream's usual one and take it into the stream's rhythm and history.
 
     slot, r_peak: (n,), one beat a stream at most; wide_mv: (n, spec.span, leads) around the R peak;
-    good: (n, leads).
+    good: (n, leads); usual: (n, leads, samples) to be taken for the streams' own usual beats.
     """
     n, leads = good.shape
     shape = (n, leads, spec.samples)
     out = BeatBatch(
         beat=np.zeros(shape, np.float32),
-        usual=np.zeros(shape, np.float32),
+        usual=state.usual[slot] if usual is None else usual,
         past=np.zeros((n, leads, HISTORY, FEATURES), np.float32),
         scale_mv=np.zeros((n, leads)),
         log_scale=np.zeros((n, leads), np.float32),
@@ -128,18 +144,19 @@ def describe(
         ready=state.ready[slot],
         recurrence=np.zeros(n),
         restless=np.zeros(n),
+        run=np.zeros(n, np.int64),
+        second=np.full(n, -1),
     )
     for i in range(n):
         s = slot[i]
         out.past[i] = state.past[s]
-        out.usual[i] = state.usual[s]
         _scale(out.usual[i], out.scale_mv[i], out.log_scale[i])
         _rhythm(r_peak[i], state.rr[s], state.rr_count, state.last_r, s, out.rr_s, out.log_ratio, i)
         fitted = good[i] & out.known[i]
-        shift = _best_shift(wide_mv[i], state.usual[s], out.scale_mv[i], fitted, spec.step, spec.margin)
+        shift = best_shift(wide_mv[i], out.usual[i], out.scale_mv[i], fitted, spec.step, spec.margin)
         out.beat[i] = wide_mv[i, shift : shift + spec.step * spec.samples : spec.step].T
         _remember(
-            state.past[s], out.beat[i], state.usual[s], out.scale_mv[i], fitted, out.rr_s[i], out.log_ratio[i]
+            state.past[s], out.beat[i], out.usual[i], out.scale_mv[i], fitted, out.rr_s[i], out.log_ratio[i]
         )
     return out
 
@@ -180,21 +197,29 @@ def _scale(usual, scale, log_scale):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _interval(r_peak, rr, count, last_r):  # type: ignore[no-untyped-def]
+    """RR interval to the beat before, and its log ratio to the median of the last ones; NaN if unknown."""
+    if last_r < 0:
+        return np.nan, np.nan
+    interval = min(max((r_peak - last_r) / INTERNAL_RATE_HZ, RR_S[0]), RR_S[1])
+    if count < 3:
+        return interval, np.nan
+    return interval, np.log(interval / np.median(rr[: min(count, RHYTHM)]))
+
+
+@njit(cache=True)
 def _rhythm(r_peak, rr, rr_count, last_r, slot, rr_s, log_ratio, i):  # type: ignore[no-untyped-def]
-    """RR interval to the beat before, and its log ratio to the median of the last ones."""
+    """The beat's RR interval and log ratio, and the interval taken into the recent ones."""
     count = rr_count[slot]
+    rr_s[i], log_ratio[i] = _interval(r_peak, rr, count, last_r[slot])
     if last_r[slot] >= 0:
-        interval = min(max((r_peak - last_r[slot]) / INTERNAL_RATE_HZ, RR_S[0]), RR_S[1])
-        rr_s[i] = interval
-        if count >= 3:
-            log_ratio[i] = np.log(interval / np.median(rr[: min(count, RHYTHM)]))
-        rr[count % RHYTHM] = interval
+        rr[count % RHYTHM] = rr_s[i]
         rr_count[slot] = count + 1
     last_r[slot] = max(last_r[slot], r_peak)
 
 
 @njit(cache=True)
-def _best_shift(wide, usual, scale, leads, step, margin):  # type: ignore[no-untyped-def]
+def best_shift(wide, usual, scale, leads, step, margin):  # type: ignore[no-untyped-def]
     """First row of the window whose shape is nearest to the usual beat, each lead by its own scale."""
     best, best_shift = np.inf, margin
     samples = usual.shape[1]

@@ -98,8 +98,8 @@ def _collector() -> tuple[list[BeatBatch], Judge]:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
         parts.append(beats)
-        nothing = np.zeros(len(rows), np.bool_), np.full(len(rows), np.nan)
-        return Lesson(np.ones(len(rows), np.bool_), *nothing)
+        no, nothing = np.zeros(len(rows), np.bool_), np.full(len(rows), np.nan)
+        return Lesson(flagged=no, usual=~no, strange=no, surprise=nothing)
 
     return parts, judge
 

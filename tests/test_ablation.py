@@ -95,7 +95,7 @@ def test_every_part_has_its_row(tmp_path: Path) -> None:
     model = Model(msgspec.structs.replace(model.manifest, data={"records": ["101", "106"]}), model.networks)
     result = PROTOCOL.run(Request(data=tmp_path, model=model, records=["100", "103"]))
     names = [row["score"] for row in result.details["variants"]]
-    assert len(names) == 8
+    assert len(names) == 9
     assert names[-1] == OURS
     assert all(figure.target is None and figure.met is None for figure in result.figures)
     assert "all/without-232/without-history" in {figure.group for figure in result.figures}

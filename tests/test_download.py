@@ -62,7 +62,7 @@ def test_killed_process_is_resumed(physionet: FakePhysioNet, tmp_path: Path) -> 
     code += "fetch_database('mitdb', Path(sys.argv[1]), index_url=sys.argv[2])"
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), f"{physionet.url}files/"])
     deadline = time.monotonic() + 60
-    others = [tmp_path / "mitdb" / name for name in ("100.hea", "100.dat", "101.hea")]
+    others = [tmp_path / "mitdb" / name for name in ("ANNOTATORS", "100.hea", "100.dat", "101.hea")]
     while not all(path.exists() for path in others) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()

@@ -9,12 +9,10 @@ import pytest
 
 from monitor.episodes import (
     BAD_WINDOWS,
-    CALM_BEATS,
     CALM_WINDOWS,
     CHAOS_WINDOWS,
     DECISION,
     PAUSE,
-    RUN_BEATS,
     UPDATE,
     EpisodeState,
     Finding,
@@ -26,6 +24,7 @@ from monitor.episodes import (
 from monitor.events import Kind, Phase
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.quality import Quality
+from monitor.runs import CALM_BEATS, RUN_BEATS
 
 SPAN = 1024  # internal samples under a fixed window
 HOP = 250

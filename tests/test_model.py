@@ -19,6 +19,7 @@ from monitor.artifact import RateTable
 from monitor.errors import ArtifactError, ScoreError
 from monitor.model import (
     FIXED_SHARE,
+    RECURRENCE_WEIGHT,
     USUAL_SURPRISE,
     Model,
     Verdicts,
@@ -28,6 +29,7 @@ from monitor.model import (
 )
 from monitor.path import SignalPath
 from monitor.quality import Quality
+from monitor.runs import LASTING_BEATS, RUN_SURPRISE
 from monitor.synthetic import synthetic_ecg
 from monitor.usual import LEARN, BeatBatch
 from monitor.windows import WindowSpec
@@ -176,14 +178,38 @@ def test_usual_is_well_below_the_threshold() -> None:
     assert (tight.surprise[tight.lesson.usual] < 0.1).all()
 
 
-def test_a_recurring_shape_adds_to_the_surprise_but_not_to_the_lesson() -> None:
-    """What was seen before makes a beat more suspect; what it teaches depends on the beat alone."""
+def test_a_recurring_shape_adds_to_the_surprise_but_not_to_what_is_strange() -> None:
+    """What was seen before makes a beat more suspect; whether its shape is kept depends on the beat alone."""
     beats = windows()[0]
     again = small_model().judge_beats(replace(beats, recurrence=np.ones(len(beats.ready))))
     once = small_model().judge_beats(beats)
-    np.testing.assert_allclose(again.surprise, once.surprise + 1)
-    assert np.array_equal(again.lesson.usual, once.lesson.usual)
+    np.testing.assert_allclose(again.surprise, once.surprise + RECURRENCE_WEIGHT)
     assert np.array_equal(again.lesson.strange, once.lesson.strange)
+    assert not (again.lesson.usual & again.lesson.flagged).any()
+
+
+def in_run(beats: int) -> Verdicts:
+    """The windows' verdicts while a run of so many beats is open."""
+    batch = windows()[0]
+    return small_model().judge_beats(replace(batch, run=np.full(len(batch.ready), beats)))
+
+
+def test_a_beat_in_an_open_run_must_be_clearly_usual() -> None:
+    """The surprise stays what it is; the threshold is lower, and what it flags teaches nothing."""
+    alone, inside = in_run(0), in_run(5)
+    np.testing.assert_array_equal(inside.surprise, alone.surprise)
+    judged = np.isfinite(alone.surprise)
+    assert (inside.threshold[judged] == np.minimum(alone.threshold[judged], RUN_SURPRISE)).all()
+    assert inside.anomalous.sum() > alone.anomalous.sum()
+    assert not (inside.lesson.usual & inside.anomalous).any()
+
+
+def test_a_run_without_end_teaches_again() -> None:
+    """After LASTING_BEATS a beat that is flagged only because of the run is learned."""
+    assert not (in_run(LASTING_BEATS).lesson.usual & in_run(LASTING_BEATS).anomalous).any()
+    lasting = in_run(LASTING_BEATS + 1)
+    assert (lasting.lesson.usual & lasting.anomalous).any()
+    assert (lasting.surprise[lasting.lesson.usual] < USUAL_SURPRISE).all()
 
 
 def test_the_statistic_is_shape_and_rhythm() -> None:

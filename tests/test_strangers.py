@@ -7,50 +7,19 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from monitor.strangers import SHAPES, StrangerState, recurrence, remember
-from monitor.usual import HISTORY, BeatBatch
-from monitor.windows import WindowSpec
+from monitor.strangers import QRS, SHAPES, StrangerState, recurrence, remember
+from monitor.usual import BeatBatch
+from tests.wave_beats import LEADS, SPEC, USUAL, batch, peak
 
-SPEC = WindowSpec()
-LEADS = 2
 ZERO = np.zeros(1, np.int64)
-
-
-def peak(width: float, size_mv: float = 1.0, at: int = 52) -> NDArray[np.float32]:
-    """A wave as both leads' window, (leads, samples) mV."""
-    wave = size_mv * np.exp(-0.5 * ((np.arange(SPEC.samples) - at) / width) ** 2)
-    return np.stack([wave, 0.5 * wave]).astype(np.float32)
-
-
-USUAL = peak(2)
-
-
-def batch(beat: NDArray[np.float32], good: tuple[bool, bool] = (True, True)) -> BeatBatch:
-    """One beat of a stream that knows its usual beat."""
-    scale = np.sqrt((USUAL.astype(np.float64) ** 2).mean(axis=1))[None]
-    return BeatBatch(
-        beat=beat[None],
-        usual=USUAL[None],
-        past=np.zeros((1, LEADS, HISTORY, 12), np.float32),
-        scale_mv=scale,
-        log_scale=np.log(scale).astype(np.float32),
-        good=np.array([good]),
-        known=np.ones((1, LEADS), np.bool_),
-        rr_s=np.array([0.8], np.float32),
-        log_ratio=np.zeros(1, np.float32),
-        ready=np.ones(1, np.bool_),
-        recurrence=np.zeros(1),
-        restless=np.zeros(1),
-    )
 
 
 def shown(state: StrangerState, beat: BeatBatch, strange: bool = True) -> float:
     """How surely the beat came before; then it is remembered, if it is strange."""
-    found = recurrence(state, ZERO, beat)[0]
-    remember(state, ZERO, beat, np.array([strange]))
-    return float(found)
+    found = recurrence(state, ZERO, beat)
+    remember(state, ZERO, beat, np.array([strange]), found.shape)
+    return float(found.share[0])
 
 
 def fresh() -> StrangerState:
@@ -59,9 +28,25 @@ def fresh() -> StrangerState:
 
 
 def test_a_strange_shape_that_comes_again_recurs() -> None:
-    """The first two beats are new; the third is half sure, from the fourth on it is whole."""
+    """The first beat is new; the second is half sure, from the third on it is whole."""
     state = fresh()
-    assert [shown(state, batch(peak(9))) for _ in range(5)] == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert [shown(state, batch(peak(9))) for _ in range(5)] == [0.0, 0.5, 1.0, 1.0, 1.0]
+
+
+def test_what_precedes_the_qrs_complex_does_not_recur() -> None:
+    """Every early beat has the T wave of the one before in front of it: that alone is no strange shape."""
+    state, early = fresh(), USUAL.copy()
+    early[:, : QRS - 8] += peak(6, 2.0, at=QRS - 20)[:, : QRS - 8]
+    assert max(shown(state, batch(early)) for _ in range(6)) == 0.0
+
+
+def test_a_conducted_shape_is_strange_no_longer() -> None:
+    """Once a shape is a second usual beat, to repeat it is no recurrence."""
+    state = fresh()
+    for _ in range(4):
+        shown(state, batch(peak(9)))
+    state.conducted[0, state.count[0] > 0] = True
+    assert shown(state, batch(peak(9)), strange=False) == 0.0
 
 
 def test_noise_does_not_recur() -> None:

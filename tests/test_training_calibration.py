@@ -14,8 +14,9 @@ from monitor.artifact import TermCalibration
 from monitor.autoencoders.interface import EncoderDecoder
 from monitor.autoencoders.registry import build
 from monitor.calibration import MIN_NORMALS
-from monitor.episodes import CHAOS_WINDOWS, RUN_BEATS
+from monitor.episodes import CHAOS_WINDOWS
 from monitor.model import Terms, threshold_for
+from monitor.runs import RUN_BEATS
 from tests.normals import SPEC, patients, small_recipes
 from training import calibration
 from training.calibration import (

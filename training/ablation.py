@@ -141,9 +141,10 @@ def _score(
 ) -> tuple[list[PatientScores], dict[str, list[PatientScores]]]:
     models = variants(model, patients)
     seconds = sum(record.recording.duration_s for record in records)
-    with request.bar("scores", seconds * (len(models) + 2)) as advance:
+    with request.bar("scores", seconds * (len(models) + 3)) as advance:
         whole = score_annotated(records, model, advance)
         without = {name: score_annotated(records, each, advance) for name, each in models.items()}
+        without["without a second usual beat"] = score_annotated(records, model, advance, second_usual=False)
         without["first lead alone"] = score_annotated(
             [first_lead(record) for record in records], model, advance
         )

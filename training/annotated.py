@@ -18,13 +18,22 @@ from training.side_by_side import Progress, sample_batches, seconds
 
 
 def score_annotated(
-    records: Sequence[AnnotatedRecord], model: Model, progress: Progress | None = None
+    records: Sequence[AnnotatedRecord],
+    model: Model,
+    progress: Progress | None = None,
+    *,
+    second_usual: bool = True,
 ) -> list[PatientScores]:
-    """Score and verdict of every annotated beat; MISSED where the signal was gated."""
+    """Score and verdict of every annotated beat; MISSED where the signal was gated.
+
+    second_usual: whether a stream may have a second usual beat (monitor.conducted).
+    """
     scores = {}
     for leads in sorted({len(record.recording.leads) for record in records}):
         group = [record for record in records if len(record.recording.leads) == leads]
-        for record, judged in zip(group, _judge_all(group, leads, model, progress), strict=True):
+        for record, judged in zip(
+            group, _judge_all(group, leads, model, progress, second_usual), strict=True
+        ):
             scores[record.name] = judged.as_patient(record)
     return [scores[record.name] for record in records]
 
@@ -44,11 +53,15 @@ class _Judged:
 
 
 def _judge_all(
-    records: Sequence[AnnotatedRecord], leads: int, model: Model, progress: Progress | None
+    records: Sequence[AnnotatedRecord],
+    leads: int,
+    model: Model,
+    progress: Progress | None,
+    second_usual: bool,
 ) -> list[_Judged]:
     spec = model.manifest.windows
     judged = [_Judged(len(record.beats)) for record in records]
-    path = SignalPath(spec, len(records), leads)
+    path = SignalPath(spec, len(records), leads, second_usual=second_usual)
     tail_s = 2 * spec.span / INTERNAL_RATE_HZ
     for new, first in sample_batches([record.recording for record in records], tail_s):
         windows = path.advance(new, known_peaks(records, first, new))

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from monitor.artifact import RateTable, TermCalibration
 from monitor.autoencoders.interface import EncoderDecoder
 from monitor.calibration import Calibration, fit_calibration
-from monitor.episodes import CHAOS_WINDOWS, RUN_BEATS
+from monitor.episodes import CHAOS_WINDOWS
 from monitor.filters import INTERNAL_RATE_HZ
 from monitor.model import Model, Terms, Verdicts, fixed_terms, fuse, population_terms, usual_terms
 from monitor.restlessness import restlessness_in_order
+from monitor.runs import RUN_BEATS
 from monitor.windows import WindowSpec
 from training.datasets import PatientNormals
 

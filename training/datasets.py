@@ -61,8 +61,8 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
 
     def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
         parts.append((rows, beats))
-        nothing = np.zeros(len(rows), bool), np.full(len(rows), np.nan)
-        return Lesson(normal[rows], *nothing)
+        no, nothing = np.zeros(len(rows), bool), np.full(len(rows), np.nan)
+        return Lesson(flagged=no, usual=normal[rows], strange=no, surprise=nothing)
 
     path.judge_beats(windows, slot, judge)
     rows = np.concatenate([rows for rows, _ in parts])
