@@ -25,7 +25,7 @@ from monitor.scoring import (
 )
 from monitor.usual import BeatBatch, Lesson
 
-USUAL_SURPRISE = 1.5  # p = 0.03: above it a beat does not teach what is usual
+USUAL_SURPRISE = RUN_SURPRISE  # above it a beat neither teaches what is usual nor ends a run
 STRANGE_SURPRISE = 2.5  # p = 0.003: above it a beat's shape is kept as a strange one
 RECURRENCE_WEIGHT = 3.0  # units of surprise that a strange shape is worth when it surely came before
 FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest

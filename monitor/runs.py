@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from monitor.slots import SlotState
 
-RUN_BEATS = 4  # flagged beats in a row that open a run
+RUN_BEATS = 3  # flagged beats in a row that open a run: from three on, tachycardia is called nonsustained
 CALM_BEATS = 2  # unflagged beats in a row that end it
-RUN_SURPRISE = 1.0  # p = 0.1: threshold while a run is open
+RUN_SURPRISE = 1.5  # p = 0.03, what may teach: threshold while a run is open
 # Flagged beats from which on a run teaches what is usual again. Nobody has said in ten minutes that it is
 # false, but a stream that is flagged for good is watched no longer.
 LASTING_BEATS = 600

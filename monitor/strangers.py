@@ -69,8 +69,9 @@ class Recurrence:
 def recurrence(state: StrangerState, slot: NDArray[np.int64], batch: BeatBatch) -> Recurrence:
     """Which strange shapes come again in these beats; slot: (n,), one beat a stream at most."""
     out = Recurrence(np.zeros(len(slot)), np.full(len(slot), -1))
+    times = np.maximum(state.count[slot], state.in_row[slot])  # it came, whether strange enough each time
     _recurrence(
-        state.shape, state.count, state.seen, state.clock, state.conducted,
+        state.shape, times, state.seen, state.clock, state.conducted,
         slot, batch.beat, batch.usual, batch.scale_mv, usable_leads(batch), out.share, out.shape,
     )  # fmt: skip
     return out
@@ -146,7 +147,7 @@ def distance(beat, other, scale, usable, first):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _recurrence(shape, count, seen, clock, conducted, slot, beat, usual, scale, usable, share, which):  # type: ignore[no-untyped-def]
+def _recurrence(shape, times, seen, clock, conducted, slot, beat, usual, scale, usable, share, which):  # type: ignore[no-untyped-def]
     for i in range(len(slot)):
         s = slot[i]
         if not usable[i].any():
@@ -154,7 +155,7 @@ def _recurrence(shape, count, seen, clock, conducted, slot, beat, usual, scale, 
         clock[s] += 1
         nearest, near = -1, np.inf
         for k in range(shape.shape[1]):
-            if count[s, k] > 0 and not conducted[s, k]:
+            if times[i, k] > 0 and not conducted[s, k]:
                 d = distance(beat[i], shape[s, k], scale[i], usable[i], QRS)
                 if d < near:
                     nearest, near = k, d
@@ -162,7 +163,7 @@ def _recurrence(shape, count, seen, clock, conducted, slot, beat, usual, scale, 
             continue
         far = distance(beat[i], usual[i], scale[i], usable[i], QRS)
         same = min(max(np.log(far / near) / SAME, 0.0), 1.0)
-        often = min(max((count[s, nearest] - ONCE + 1) / 2, 0.0), 1.0)
+        often = min(max((times[i, nearest] - ONCE + 1) / 2, 0.0), 1.0)
         share[i] = same * often * min(max(np.log(far) - FAR, 0.0), 1.0)
         if same == 1.0:
             which[i] = nearest

@@ -188,10 +188,11 @@ def test_a_recurring_shape_adds_to_the_surprise_but_not_to_what_is_strange() -> 
     assert not (again.lesson.usual & again.lesson.flagged).any()
 
 
-def in_run(beats: int) -> Verdicts:
-    """The windows' verdicts while a run of so many beats is open."""
+def in_run(beats: int, recurrence: float = 0.0) -> Verdicts:
+    """The windows' verdicts while a run of so many beats is open, of shapes that came before so surely."""
     batch = windows()[0]
-    return small_model().judge_beats(replace(batch, run=np.full(len(batch.ready), beats)))
+    n = len(batch.ready)
+    return small_model().judge_beats(replace(batch, run=np.full(n, beats), recurrence=np.full(n, recurrence)))
 
 
 def test_a_beat_in_an_open_run_must_be_clearly_usual() -> None:
@@ -205,11 +206,13 @@ def test_a_beat_in_an_open_run_must_be_clearly_usual() -> None:
 
 
 def test_a_run_without_end_teaches_again() -> None:
-    """After LASTING_BEATS a beat that is flagged only because of the run is learned."""
-    assert not (in_run(LASTING_BEATS).lesson.usual & in_run(LASTING_BEATS).anomalous).any()
-    lasting = in_run(LASTING_BEATS + 1)
+    """After LASTING_BEATS a beat that is flagged only because its shape came before is learned."""
+    found = in_run(LASTING_BEATS, 1.0)
+    assert not (found.lesson.usual & found.anomalous).any()
+    lasting = in_run(LASTING_BEATS + 1, 1.0)
     assert (lasting.lesson.usual & lasting.anomalous).any()
-    assert (lasting.surprise[lasting.lesson.usual] < USUAL_SURPRISE).all()
+    alone = lasting.surprise - lasting.recurrence
+    assert (alone[lasting.lesson.usual] < USUAL_SURPRISE).all()
 
 
 def test_the_statistic_is_shape_and_rhythm() -> None:

@@ -40,6 +40,15 @@ def test_what_precedes_the_qrs_complex_does_not_recur() -> None:
     assert max(shown(state, batch(early)) for _ in range(6)) == 0.0
 
 
+def test_a_shape_that_comes_on_end_recurs_wholly() -> None:
+    """However little strange it is each time: a rhythm is expected once it lasts."""
+    state = fresh()
+    shown(state, batch(peak(9)))
+    assert shown(state, batch(peak(9)), strange=False) == 0.5
+    state.in_row[0] = 2
+    assert shown(state, batch(peak(9)), strange=False) == 1.0
+
+
 def test_a_conducted_shape_is_strange_no_longer() -> None:
     """Once a shape is a second usual beat, to repeat it is no recurrence."""
     state = fresh()
