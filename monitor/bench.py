@@ -151,6 +151,7 @@ def _beats(model: Model) -> BeatBatch:
         recurrence=np.zeros(_BEATS),
         run=np.zeros(_BEATS, np.int64),
         second=np.full(_BEATS, -1),
+        young=np.zeros(_BEATS, np.bool_),
         restless=np.zeros(_BEATS),
     )
 

@@ -99,7 +99,8 @@ def follow(
     again = np.where(in_time, strangers.in_row[slot[known], shape[known]] + 1, 0)
     strangers.in_row[slot[seen]] = 0
     strangers.in_row[slot[known], shape[known]] = again
-    for i in np.flatnonzero(known)[again >= ON_END]:
+    # A young usual beat may be a spoilt one: what differs from it is no second way then, but the first.
+    for i in np.flatnonzero(known)[(again >= ON_END) & ~batch.young[known]]:
         compared = strangers.shape[slot[i], shape[i]], batch.usual[i], batch.scale_mv[i], usable[i]
         far = np.log(distance(*compared, QRS)) > FAR
         strangers.conducted[slot[i], shape[i]] = far and _p_change(*compared) < P_SAME

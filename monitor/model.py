@@ -66,8 +66,8 @@ class Verdicts:
     RECURRENCE_WEIGHT more for a strange shape that recurs; recurrence: (n,) that part; raw: (n,)
     surprise for any stream, NaN where restlessness is not known of; shape, rhythm: (n,) the statistic's
     parts, weighted; by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in
-    force; lasting: (n,) in a run of LASTING_BEATS; worst: (n, leads) region of the largest error;
-    latent: (n, leads, width).
+    force; lenient: (n,) flagged beats may teach, since the stream is young or its run has LASTING_BEATS;
+    worst: (n, leads) region of the largest error; latent: (n, leads, width).
     """
 
     surprise: NDArray[np.float64]
@@ -77,7 +77,7 @@ class Verdicts:
     rhythm: NDArray[np.float64]
     by_lead: NDArray[np.float64]
     threshold: NDArray[np.float64]
-    lasting: NDArray[np.bool_]
+    lenient: NDArray[np.bool_]
     worst: NDArray[np.int64]
     latent: NDArray[np.float32]
 
@@ -91,7 +91,7 @@ class Verdicts:
     def lesson(self) -> Lesson:
         """What the streams may learn from these beats, whatever was seen before and whatever the budget."""
         alone = self.surprise - self.recurrence
-        usual = (alone < USUAL_SURPRISE) & (~self.anomalous | self.lasting)
+        usual = (alone < USUAL_SURPRISE) & (~self.anomalous | self.lenient)
         return Lesson(self.anomalous, usual, alone > STRANGE_SURPRISE, self.raw)
 
 
@@ -148,9 +148,9 @@ class Model:
             if calibration.settled:
                 raw[rows] = surprise[rows]
                 surprise[rows] = calibration.settled[key].surprise(raw[rows] - taken[rows])
-        lasting = np.zeros(len(leads), np.bool_)
+        lenient = np.zeros(len(leads), np.bool_)
         return Verdicts(
-            surprise, raw, none, shape, rhythm, by_lead, threshold, lasting, terms.worst, terms.latent
+            surprise, raw, none, shape, rhythm, by_lead, threshold, lenient, terms.worst, terms.latent
         )
 
     def judge_beats(self, batch: BeatBatch) -> Verdicts:
@@ -163,7 +163,7 @@ class Model:
             surprise=alone.surprise + again,
             recurrence=again,
             threshold=in_force,
-            lasting=batch.run > LASTING_BEATS,
+            lenient=batch.young | (batch.run > LASTING_BEATS),
         )
 
     def _judge_alone(self, batch: BeatBatch) -> Verdicts:
@@ -318,7 +318,7 @@ def _interleave(n: int, parts: list[tuple[NDArray[np.bool_], Verdicts]]) -> Verd
         rhythm=np.full(n, np.nan),
         by_lead=np.full((n, leads), np.nan),
         threshold=np.full(n, np.inf),
-        lasting=np.zeros(n, np.bool_),
+        lenient=np.zeros(n, np.bool_),
         worst=np.zeros((n, leads), np.int64),
         latent=np.full((n, leads, width), np.nan, np.float32),
     )

@@ -15,6 +15,7 @@ from monitor.windows import WindowSpec
 
 LEARN = 12  # beats that make the first usual beat; until then the population judges
 MEMORY = 48  # beats over which the usual beat forgets
+MATURE = 120  # beats in it from which on it is trusted: the first ones may have been ectopic
 HISTORY = 16  # beats before, that the contextual form reads
 REGIONS = 8  # of a window, whose residual energy is remembered
 KNOWN = 3  # feature from which on a beat's shape is told
@@ -79,7 +80,8 @@ class BeatBatch:
     if unknown; ready: (n,); recurrence: (n,) 0 to 1, how surely a strange shape came again
     (monitor.strangers); restless: (n,) what is taken off the surprise (monitor.restlessness); run: (n,)
     flagged beats in the run that is open, 0 if none is (monitor.runs); second: (n,) conducted shape
-    that stands for the usual beat, -1 if none does (monitor.conducted).
+    that stands for the usual beat, -1 if none does (monitor.conducted); young: (n,) the usual beat is
+    not MATURE.
     """
 
     beat: NDArray[np.float32]
@@ -96,6 +98,7 @@ class BeatBatch:
     restless: NDArray[np.float64]
     run: NDArray[np.int64]
     second: NDArray[np.int64]
+    young: NDArray[np.bool_]
 
     def rows(self, index: NDArray[np.bool_]) -> BeatBatch:
         """Some of the beats."""
@@ -146,6 +149,7 @@ def describe(
         restless=np.zeros(n),
         run=np.zeros(n, np.int64),
         second=np.full(n, -1),
+        young=state.learned[slot].max(axis=1) < MATURE,
     )
     for i in range(n):
         s = slot[i]

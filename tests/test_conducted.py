@@ -28,11 +28,18 @@ class Stream:
         self.usual.usual[0], self.usual.learned[0], self.usual.ready[0] = USUAL, 48, True
 
     def beats(
-        self, beat: NDArray[np.float32], times: int = 1, *, log_ratio: float = 0.0, strange: bool = True
+        self,
+        beat: NDArray[np.float32],
+        times: int = 1,
+        *,
+        log_ratio: float = 0.0,
+        strange: bool = True,
+        young: bool = False,
     ) -> Stream:
         """So many beats of one shape on end."""
         for _ in range(times):
             one = batch(beat, usual=USUAL, log_ratio=log_ratio)
+            one.young[:] = young
             again = recurrence(self.strangers, ZERO, one)
             shape = remember(self.strangers, ZERO, one, np.array([strange]), again.shape)
             follow(self.strangers, ZERO, one, shape)
@@ -59,6 +66,11 @@ def test_a_wide_beat_in_time_after_its_p_wave_is_conducted() -> None:
     stream = Stream().beats(BLOCKED, ON_END - 1)
     assert not stream.conducted
     assert stream.beats(BLOCKED).conducted
+
+
+def test_a_young_stream_has_one_usual_beat() -> None:
+    """What differs from the first few beats may be the usual beat itself."""
+    assert not Stream().beats(BLOCKED, 50, young=True).conducted
 
 
 def test_a_ventricular_rhythm_is_never_conducted() -> None:

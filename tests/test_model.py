@@ -164,9 +164,16 @@ def test_a_window_without_a_good_lead_is_not_judged() -> None:
     assert np.isnan(small_model().judge_beats(beats).surprise).all()
 
 
+def mature() -> BeatBatch:
+    """The windows' beats of a stream that trusts its usual beat."""
+    beats = windows()[0]
+    return replace(beats, young=np.zeros(len(beats.ready), np.bool_))
+
+
 def test_usual_is_well_below_the_threshold() -> None:
     """A stream learns from beats under both limits, never from an anomalous one."""
-    found = small_model().judge_beats(windows()[0])
+    beats = mature()
+    found = small_model().judge_beats(beats)
     usual = found.lesson.usual
     assert not (usual & found.anomalous).any()
     assert (found.surprise[usual] < USUAL_SURPRISE).all()
@@ -174,13 +181,13 @@ def test_usual_is_well_below_the_threshold() -> None:
     assert found.anomalous.any()
     loose = Model(small_model().manifest, small_model().networks, 10_000.0)
     loose.thresholds = {kind: {"1": 0.1, "2": 0.1} for kind in loose.thresholds}
-    tight = loose.judge_beats(windows()[0])
+    tight = loose.judge_beats(beats)
     assert (tight.surprise[tight.lesson.usual] < 0.1).all()
 
 
 def test_a_recurring_shape_adds_to_the_surprise_but_not_to_what_is_strange() -> None:
     """What was seen before makes a beat more suspect; whether its shape is kept depends on the beat alone."""
-    beats = windows()[0]
+    beats = mature()
     again = small_model().judge_beats(replace(beats, recurrence=np.ones(len(beats.ready))))
     once = small_model().judge_beats(beats)
     np.testing.assert_allclose(again.surprise, once.surprise + RECURRENCE_WEIGHT)
@@ -190,7 +197,7 @@ def test_a_recurring_shape_adds_to_the_surprise_but_not_to_what_is_strange() -> 
 
 def in_run(beats: int, recurrence: float = 0.0) -> Verdicts:
     """The windows' verdicts while a run of so many beats is open, of shapes that came before so surely."""
-    batch = windows()[0]
+    batch = mature()
     n = len(batch.ready)
     return small_model().judge_beats(replace(batch, run=np.full(n, beats), recurrence=np.full(n, recurrence)))
 
@@ -203,6 +210,16 @@ def test_a_beat_in_an_open_run_must_be_clearly_usual() -> None:
     assert (inside.threshold[judged] == np.minimum(alone.threshold[judged], RUN_SURPRISE)).all()
     assert inside.anomalous.sum() > alone.anomalous.sum()
     assert not (inside.lesson.usual & inside.anomalous).any()
+
+
+def test_a_young_stream_learns_flagged_beats_too() -> None:
+    """Its usual beat may be an ectopic one: then the others are flagged because they come again."""
+    beats = windows()[0]
+    again = replace(beats, recurrence=np.ones(len(beats.ready)), young=np.ones(len(beats.ready), np.bool_))
+    found = small_model().judge_beats(again)
+    assert (found.lesson.usual & found.anomalous).any()
+    alone = found.surprise - found.recurrence
+    assert (alone[found.lesson.usual] < USUAL_SURPRISE).all()
 
 
 def test_a_run_without_end_teaches_again() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from monitor.filters import INTERNAL_RATE_HZ
-from monitor.usual import HISTORY, KNOWN, LEARN, BeatBatch, UsualState, describe, learn
+from monitor.usual import HISTORY, KNOWN, LEARN, MATURE, BeatBatch, UsualState, describe, learn
 from monitor.windows import WindowSpec
 
 SPEC = WindowSpec()
@@ -71,6 +71,16 @@ def test_the_first_beats_make_the_usual_one() -> None:
     assert heart.state.ready[0]
     assert np.allclose(heart.state.usual[0, 0], narrow(), atol=1e-6)
     assert np.allclose(heart.state.usual[0, 1], 0.5 * narrow(), atol=1e-6)
+
+
+def test_a_stream_is_young_until_its_usual_beat_is_trusted() -> None:
+    """MATURE beats must be in the usual beat; beats that were not found usual don't count."""
+    heart = Heart().settle(LEARN)
+    assert heart.beat(shape()).young[0]
+    for _ in range(MATURE):
+        heart.beat(shape(width_s=0.05), usual=False)
+    assert heart.beat(shape()).young[0]
+    assert not heart.settle(MATURE).beat(shape()).young[0]
 
 
 def test_a_few_ectopic_beats_at_the_start_do_not_enter() -> None:

@@ -45,4 +45,5 @@ def batch(
         restless=np.zeros(1),
         run=np.zeros(1, np.int64),
         second=np.full(1, -1),
+        young=np.zeros(1, np.bool_),
     )
