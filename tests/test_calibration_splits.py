@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,15 @@ from monitor.model import Model
 from tests.models import small_model
 from tests.normals import patients
 from training.calibration import terms_of
-from training.calibration_splits import BUDGETS, NOMINAL, Scored, events_per_hour, score, split
+from training.calibration_splits import (
+    BUDGETS,
+    NOMINAL,
+    Scored,
+    countable_budget,
+    events_per_hour,
+    score,
+    split,
+)
 from training.crossfit import CrossFit
 from training.errors import DataError
 
@@ -31,6 +41,17 @@ def test_measured_on_the_patients_that_calibrated_every_rate_holds(scored: list[
     per_hour = [found.pooled[f"events/{model.budget_per_hour * times:g}"] for times in BUDGETS]
     assert all(np.isfinite(per_hour))
     assert len(found.pooled) == len(found.by_patient) == 2 * len(NOMINAL) + len(BUDGETS)
+
+
+@pytest.mark.parametrize(("hours", "times"), [(24.0, 1.0), (0.3, 16.0), (0.01, 32.0)])
+def test_a_budget_can_be_counted_where_it_is_an_event(
+    scored: list[Scored], hours: float, times: float
+) -> None:
+    """The least multiple of the model's own that is an event in so long a recording, or the largest."""
+    model = small_model()
+    model = Model(model.manifest, model.networks, 0.25)
+    long = [replace(each, hours=dict.fromkeys(each.hours, hours)) for each in scored]
+    assert countable_budget(model, long) == 0.25 * times
 
 
 def test_a_patient_is_scored_by_the_model_that_may_judge_him() -> None:

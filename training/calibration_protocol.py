@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from monitor.figures import Figure
 from training.build import all_normals
-from training.calibration_splits import NOMINAL, Measured, score, split
+from training.calibration_splits import NOMINAL, Measured, countable_budget, score, split
 from training.crossfit import FIRST_RUN, cross_fit
 from training.errors import DataError
 from training.measures import measured
@@ -58,10 +58,11 @@ def run(request: Request) -> Result:
             one, other = ([scored[i] for i in part] for part in (order[:half], order[half:]))
             splits.append(split(model, cross, one, other))
             advance(1)
-    figures = _figures(splits, model.budget_per_hour)
+    budget = countable_budget(model, scored)
+    figures = _figures(splits, budget)
     return Result(
         figures=figures,
-        tables=[_spread_table(splits, figures), _patient_table(splits, model.budget_per_hour)],
+        tables=[_spread_table(splits, figures), _patient_table(splits, budget)],
         details={"splits": [_plain(each) for each in splits]},
     )
 

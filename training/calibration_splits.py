@@ -18,7 +18,7 @@ from training.datasets import PatientNormals
 from training.errors import DataError
 
 NOMINAL = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
-BUDGETS = (5.0, 2.0, 1.0, 0.5)  # of events, as multiples of the model's own
+BUDGETS = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0)  # of events, as multiples of the model's own
 
 Ratios = dict[str, NDArray[np.float64]]  # by group: achieved over nominal of each measured patient
 
@@ -79,6 +79,16 @@ def split(model: Model, cross: CrossFit, one: Sequence[Scored], other: Sequence[
         by_patient[f"events/{budget:g}"] = per_hour / budget
         pooled[f"events/{budget:g}"] = float(np.average(per_hour, weights=hours) / budget)
     return Measured([each.patient.name for each in other], by_patient, pooled)
+
+
+def countable_budget(model: Model, scored: Sequence[Scored]) -> float:
+    """The least budget that is one event or more in the median patient's recording.
+
+    Below it a median of counts is 0, or far above the budget: of half an hour at half an event an hour.
+    """
+    hours = float(np.median([each.hours[kinds(model)["beats"]] for each in scored]))
+    budgets = [model.budget_per_hour * times for times in BUDGETS]
+    return min((each for each in budgets if each * hours >= 1), default=max(budgets))
 
 
 def _calibration(model: Model, cross: CrossFit, patients: Sequence[Scored]) -> dict[str, TermCalibration]:
