@@ -16,7 +16,7 @@ from monitor.filters import INTERNAL_RATE_HZ, MISSING
 from monitor.lanes import Lane
 from monitor.messages import Chunk
 from monitor.model import Model
-from monitor.report import Report, to_input
+from monitor.report import Report, Watch, to_input
 from monitor.snapshots import pack, unpack
 from monitor.windows import WindowSpec
 
@@ -25,11 +25,12 @@ class Detector:
     """Finds anomalies in many streams; what it says depends on their chunks alone.
 
     Chunks of any size, in any mix with other streams', give the same findings bit for bit. gate_noise:
-    False judges noise, too, to measure what the gate is worth.
+    False judges noise, too, to measure what the gate is worth. watch: is shown every window, for
+    what findings do not tell.
     """
 
-    def __init__(self, model: Model, *, gate_noise: bool = True) -> None:
-        self.model, self._gate_noise = model, gate_noise
+    def __init__(self, model: Model, *, gate_noise: bool = True, watch: Watch | None = None) -> None:
+        self.model, self._gate_noise, self._watch = model, gate_noise, watch
         self.model_name, self.model_version = model.name, model.version
         self._lanes: dict[int, Lane] = {}  # by number of leads
         self._streams: dict[str, tuple[Stream, Lane, int]] = {}  # with lane and slot
@@ -143,6 +144,8 @@ class Detector:
     ) -> Detection:
         stages, self._stages = dict(self._stages), defaultdict(float)
         events, windows = report.events, report.windows()
+        if self._watch is not None:
+            report.show(self._watch)
         return Detection(
             events=events,
             windows=windows,

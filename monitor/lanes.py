@@ -179,6 +179,7 @@ class Lane:
             learning=not bool(beats.ready[row]),
             late=bool(windows.beats.late[i]),
             latent=verdicts.latent[row],
+            window_mv=beats.beat[row],
         )
         report.window(stream, verdict)
         report.findings(stream, on_beat(self.episodes, slot, r_peak, window, flagged, kind, why), verdict)
@@ -210,6 +211,7 @@ class Lane:
             learning=learning,
             late=False,
             latent=verdicts.latent[i],
+            window_mv=windows.fixed_mv[i].T,
         )
         report.window(stream, verdict)
         low = bool(windows.fixed_low[i].all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -39,6 +40,7 @@ class Row:
     learning: bool
     late: bool
     latent: NDArray[np.float32]  # (leads, width)
+    window_mv: NDArray[np.float32]  # (leads, samples); a beat fitted to the usual one
     usual_rr_s: float = float("nan")
     recurrence: float = 0.0  # how surely its strange shape came before
 
@@ -46,6 +48,10 @@ class Row:
     def strangest(self) -> int:
         """Lead with the largest surprise."""
         return int(np.argmax(np.nan_to_num(self.by_lead, nan=-1.0)))
+
+
+# Is shown every scored window: stream, sample of the stream's own, and all that is known of it.
+Watch = Callable[[str, int, Row], object]
 
 
 class Report:
@@ -81,6 +87,11 @@ class Report:
         """Drop what is said of samples from input sample `end` on: they were padding."""
         self._rows = [row for row in self._rows if row[2] < end]
         self.events = [e for e in self.events if not (e.kind in TECHNICAL and e.last_sample >= end)]
+
+    def show(self, watch: Watch) -> None:
+        """Show every window, in each stream's order of decision."""
+        for name, _, sample, _, row in self._rows:
+            watch(name, sample, row)
 
     def windows(self) -> ScoredWindows:
         """All windows as columns."""

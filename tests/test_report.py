@@ -39,6 +39,7 @@ def row(**changes: Any) -> Row:
         "learning": False,
         "late": True,
         "latent": np.array([[np.nan, np.nan], [1, 2], [3, np.nan]], np.float32),
+        "window_mv": np.zeros((3, 104), np.float32),
         "usual_rr_s": 1.2,
     }
     return Row(**(fields | changes))
