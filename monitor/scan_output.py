@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from monitor.comparison import compare, comparison_figures
 from monitor.errors import RecordingError
 from monitor.events import Event, Kind, Phase
 from monitor.figures import Figure, figure
+from monitor.grouping import Group
 from monitor.readers.wfdb_records import Annotations, record_path, wfdb_library
+from monitor.recordings import Recording
 from monitor.scan import ScanResult
 
 BEAT_COLUMNS = ("sample", "time_s", "score", "p_value", "anomalous", "kind", "quality")
@@ -56,10 +59,13 @@ def _decimal(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.6g}"
 
 
-def report(result: ScanResult, reference: Annotations | None = None) -> dict[str, Any]:
-    """The scan for programs: `figures`, `recording`, `counts` and `events`."""
+def report(
+    result: ScanResult, reference: Annotations | None = None, groups: Sequence[Group] | None = None
+) -> dict[str, Any]:
+    """The scan for programs: `figures`, `recording`, `counts` and `events`; `groups` if there are any."""
     recording = result.recording
-    return {
+    grouped = {} if groups is None else {"groups": [group_row(each, recording) for each in groups]}
+    return grouped | {
         "figures": [msgspec.to_builtins(each) for each in scan_figures(result, reference)],
         "recording": {
             "name": recording.name,
@@ -74,6 +80,18 @@ def report(result: ScanResult, reference: Annotations | None = None) -> dict[str
         "anomalous_windows": int(result.windows.anomalous.sum()),
         "elapsed_s": result.elapsed_s,
         "events": [event_row(event) for event in result.events],
+    }
+
+
+def group_row(group: Group, recording: Recording) -> dict[str, Any]:
+    """A group of alike beats: how many, flagged as what, the typical one, and all of them."""
+    return {
+        "count": len(group),
+        "kinds": group.kinds,
+        "typical_sample": group.typical,
+        "typical_time_s": group.typical / recording.rate_hz,
+        "lead": recording.leads[group.lead].name,
+        "samples": group.sample.tolist(),
     }
 
 

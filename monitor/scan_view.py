@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from monitor.comparison import Comparison, compare
 from monitor.events import Event, Phase
+from monitor.grouping import Group
 from monitor.readers.wfdb_records import Annotations
 from monitor.scan import ScanResult
 
@@ -76,10 +78,42 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def print_scan(console: Console, result: ScanResult, labels: Annotations | None) -> None:
-    """Table and summary of one recording."""
+def kinds_shown(kinds: Mapping[str, int]) -> str:
+    """How many beats were flagged as what, in words."""
+    return ", ".join(f"{count} {kind.removeprefix('beat.')}" for kind, count in kinds.items())
+
+
+def share_shown(count: int, total: int) -> str:
+    """A number of beats and which part of all anomalous ones that is."""
+    return f"{count} beats, {100 * count / total:.0f} %"
+
+
+def group_table(groups: Sequence[Group], rate_hz: float) -> Table:
+    """A row a group of alike anomalous beats, the largest first."""
+    table = Table(title="Anomalous beats, grouped", title_justify="left", header_style="bold")
+    for heading in ("group", "beats", "first", "last", "typical"):
+        table.add_column(heading, justify="right")
+    table.add_column("flagged as")
+    total = sum(len(group) for group in groups)
+    for number, group in enumerate(groups, 1):
+        places = (group.sample[0], group.sample[-1], group.typical)
+        table.add_row(
+            str(number),
+            share_shown(len(group), total),
+            *(clock(float(sample) / rate_hz) for sample in places),
+            kinds_shown(group.kinds),
+        )
+    return table
+
+
+def print_scan(
+    console: Console, result: ScanResult, labels: Annotations | None, groups: Sequence[Group] | None = None
+) -> None:
+    """Tables and summary of one recording; groups: of its anomalous beats, if asked for."""
     if result.events:
         console.print(event_table(result.events))
+    if groups:
+        console.print(group_table(groups, result.recording.rate_hz))
     recording, windows = result.recording, result.windows
     if labels is not None:
         comparison = compare(labels, windows, result.events, recording.rate_hz)

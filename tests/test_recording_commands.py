@@ -131,3 +131,20 @@ def test_demo_hands_on_what_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path:
             model=Path("m"),
         )
     ]
+
+
+def test_scan_groups_alike_beats(folder: Path, tmp_path: Path) -> None:
+    """--group tells every anomalous beat once, in the table, the JSON and a strip a group."""
+    out, png = tmp_path / "out.json", tmp_path / "groups.png"
+    text = _run("scan", folder / "rec", "--model", folder / "model", "--group", "--json", out, "--plot", png)
+    assert "Anomalous beats, grouped" in text
+    plain = json.loads(out.read_text())
+    flagged = [sample for group in plain["groups"] for sample in group["samples"]]
+    assert len(flagged) == len(set(flagged)) == sum(group["count"] for group in plain["groups"]) > 0
+    assert {event["r_peak_sample"] for event in plain["events"] if event["kind"].startswith("beat.")} <= set(
+        flagged
+    )
+    assert all(
+        group["typical_sample"] in group["samples"] and group["lead"] == "II" for group in plain["groups"]
+    )
+    assert png.stat().st_size > 1000

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from monitor.grouping import Group
     from monitor.model import Model as LoadedModel
     from monitor.readers.wfdb_records import Annotations
     from monitor.recordings import Recording
@@ -33,6 +34,9 @@ _Reference = Annotated[
     str | None,
     typer.Option(metavar="EXT", help="Compare with these WFDB annotations; atr if they are there."),
 ]
+_Group = Annotated[
+    bool, typer.Option("--group", help="Put alike anomalous beats together; --plot then draws one of each.")
+]
 Budget = Annotated[
     float | None, typer.Option(min=0.001, help="False events an hour and stream that are acceptable.")
 ]
@@ -45,6 +49,7 @@ def scan(
     json_path: _Json = None,
     beats: _Beats = None,
     plot: _Plot = None,
+    group: _Group = False,
     annotations: _Extension = None,
     reference: _Reference = None,
     budget: Budget = None,
@@ -56,6 +61,8 @@ def scan(
     from rich.console import Console
 
     from monitor.detector import Detector
+    from monitor.grouping import group_anomalies
+    from monitor.latents import LatentCollector
     from monitor.model import load_model
     from monitor.readers.files import read_recording
     from monitor.scan_output import check_extension, report, write_annotations, write_beats
@@ -66,31 +73,38 @@ def scan(
     recording = read_recording(record, rate_hz=rate, leads=lead or ())
     labels = _reference_labels(record, reference)
     loaded = load_model(model, budget)
-    result = _scan_with_progress(recording, Detector(loaded))
+    collector = LatentCollector(loaded) if group else None
+    result = _scan_with_progress(recording, Detector(loaded, watch=collector))
+    groups = None if collector is None else group_anomalies(collector.latents())
     console = Console()
-    print_scan(console, result, labels)
+    print_scan(console, result, labels, groups)
     for path in (json_path, beats, plot):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
     if json_path is not None:
-        json_path.write_text(json.dumps(report(result, labels), indent=1) + "\n", encoding="utf-8")
+        json_path.write_text(json.dumps(report(result, labels, groups), indent=1) + "\n", encoding="utf-8")
     if beats is not None:
         write_beats(result, beats)
     if plot is not None:
-        _draw(result, loaded, plot)
+        _draw(result, groups, loaded, plot)
     if annotations is not None:
         console.print(
             f"annotations: {write_annotations(result, record, annotations)}", highlight=False, soft_wrap=True
         )
 
 
-def _draw(result: ScanResult, model: LoadedModel, path: Path) -> None:
+def _draw(result: ScanResult, groups: list[Group] | None, model: LoadedModel, path: Path) -> None:
     from functools import partial
 
+    from monitor.beat_strips import draw_groups
     from monitor.explain import explain
     from monitor.strips import draw_findings
 
-    draw_findings(result.recording, result.events, result.windows, partial(explain, model), path=path)
+    recording, windows, expected = result.recording, result.windows, partial(explain, model)
+    if groups is None:
+        draw_findings(recording, result.events, windows, expected, path=path)
+    else:
+        draw_groups(recording, groups, windows, expected, path=path)
 
 
 def _reference_labels(record: Path, extension: str | None) -> Annotations | None:
