@@ -1,0 +1,93 @@
+"""`ecg-train similar`: the beats most alike to one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from training.commands.embed import Lead, Model, Rate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def similar(
+    record: Annotated[Path, typer.Argument(help="The recording that the beat is in.")],
+    *,
+    at: Annotated[str, typer.Option(help="When it is: seconds, M:SS or H:MM:SS from the beginning.")],
+    within: Annotated[
+        list[Path], typer.Option("--in", help="File that `ecg-train embed` wrote (repeatable).")
+    ],
+    count: Annotated[int, typer.Option(min=1, help="How many beats to find.")] = 10,
+    others: Annotated[bool, typer.Option("--others", help="Look in other recordings alone.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the beats as strips into this PNG.")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the beats here.")] = None,
+    model: Model = None,
+    rate: Rate = None,
+    lead: Lead = None,
+) -> None:
+    """Find the most alike beats in embedded recordings, by their latent vectors."""
+    import time
+
+    from rich.console import Console
+
+    from monitor.model import load_model
+    from monitor.plots import draw_strips
+    from monitor.readers.files import read_recording
+    from training.embedding import check_model, read_embeddings
+    from training.similar import beat_at, most_alike, seconds_of, strips_of
+
+    try:
+        at_s = seconds_of(at)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--at") from exc
+    loaded = load_model(model)
+    beats = read_embeddings(within)
+    check_model(beats, loaded)
+    beat = beat_at(read_recording(record, rate_hz=rate, leads=lead or ()), at_s, loaded)
+    begun = time.perf_counter()
+    found = most_alike(beats, beat, count, others=others)
+    took_s = time.perf_counter() - begun
+    rows = [beats.row(each.row) | {"distance": each.distance} for each in found]
+    console = Console()
+    console.print(_table(rows))
+    console.print(
+        f"{beat.recording.name} {beat.time_s:.2f} s, lead {beat.lead}: nearest of {len(beats)} beats, "
+        f"found in {took_s:.3f} s",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for path in (plot, json_path):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    if plot is not None:
+        draw_strips(strips_of(beat, beats, found), plot, title=f"Beats like {beat.recording.name}'s at {at}")
+    if json_path is not None:
+        asked = {
+            "stream": beat.recording.name,
+            "sample": beat.sample,
+            "time_s": beat.time_s,
+            "lead": beat.lead,
+        }
+        text = json.dumps({"beat": asked, "alike": rows, "elapsed_s": took_s}, indent=1)
+        json_path.write_text(text + "\n", encoding="utf-8")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    from monitor.scan_view import clock
+
+    table = Table(title="Most alike", title_justify="left", header_style="bold")
+    for heading in ("recording", "lead", "label"):
+        table.add_column(heading)
+    for heading in ("time", "score", "distance"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        texts = (str(row[key] or "") for key in ("stream", "lead", "label"))
+        numbers = (f"{row[key]:.2f}" for key in ("score", "distance"))
+        table.add_row(*texts, clock(row["time_s"]), *numbers)
+    return table
