@@ -14,6 +14,7 @@ from monitor.events import Event, Kind, ScoredWindows
 from monitor.messages import Chunk
 from monitor.model import Model
 from monitor.recordings import chunks
+from monitor.report import Watch
 from monitor.scan import in_time_order
 from training.matching import TOLERANCE_S, tolerance_samples
 from training.measures import MISSED, PatientScores
@@ -42,13 +43,14 @@ def score_detected(
     chunk_s: float = CHUNK_S,
     *,
     gate_noise: bool = True,
+    watch: Watch | None = None,
 ) -> list[DetectedRecord]:
     """Records as concurrent streams through the detector, with the beats that it finds itself.
 
     The length of the chunks decides how finely it is known when an event was told, and nothing else.
-    gate_noise: False judges noise, too.
+    gate_noise: False judges noise, too. watch: is shown every window.
     """
-    detector = Detector(model, gate_noise=gate_noise)
+    detector = Detector(model, gate_noise=gate_noise, watch=watch)
     parts: dict[str, list[ScoredWindows]] = {record.name: [] for record in records}
     events: dict[str, list[Event]] = {record.name: [] for record in records}
     told_by: dict[str, list[int]] = {record.name: [] for record in records}

@@ -11,10 +11,12 @@ from training import (
     ablation,
     beatgan,
     calibration_protocol,
+    compression,
     ec57,
     ecg5000,
     episode_protocol,
     inter_patient,
+    latent_features,
     noise_protocol,
     patient_adaptive,
     qrs,
@@ -34,6 +36,8 @@ PROTOCOLS: dict[str, Protocol] = {
         ecg5000.PROTOCOL,
         calibration_protocol.PROTOCOL,
         ablation.PROTOCOL,
+        latent_features.PROTOCOL,
+        compression.PROTOCOL,
     )
 }
 
