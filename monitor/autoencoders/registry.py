@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.autoencoders.composed import ComposedEncoderDecoder, ComposedSettings
 from monitor.autoencoders.contextual import ContextualEncoderDecoder, ContextualSettings
 from monitor.autoencoders.interface import EncoderDecoder
 from monitor.autoencoders.lstm import LstmEncoderDecoder, LstmSettings
@@ -15,4 +16,6 @@ def build(form: str, settings: dict[str, Any]) -> EncoderDecoder:
         return LstmEncoderDecoder(LstmSettings(**settings))
     if form == "contextual":
         return ContextualEncoderDecoder(ContextualSettings(**settings))
-    raise ValueError(f"form is {form!r}, wanted 'lstm' or 'contextual'")
+    if form == "composed":
+        return ComposedEncoderDecoder(ComposedSettings(**settings))
+    raise ValueError(f"form is {form!r}, wanted 'lstm', 'contextual' or 'composed'")

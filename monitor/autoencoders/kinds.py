@@ -1,0 +1,31 @@
+"""Encoders and decoders by name; an entry point of the group adds a kind from outside."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from monitor.autoencoders.dense import DenseDecoder, DenseEncoder
+from monitor.autoencoders.parts import Kind
+
+GROUP = "ecg_monitor.autoencoders"  # of entry points, each a `Kind`
+
+KINDS = {
+    "dense": Kind(DenseEncoder, DenseDecoder),
+}
+
+
+def kind(name: str) -> Kind:
+    """The kind of this name; raises ValueError for an unknown one."""
+    if name in KINDS:
+        return KINDS[name]
+    outside = entry_points(group=GROUP)
+    for point in outside:
+        if point.name == name:
+            found = point.load()
+            if not isinstance(found, Kind):
+                raise ValueError(
+                    f"entry point {name!r} of {GROUP} is a {type(found).__name__}, wanted a Kind"
+                )
+            return found
+    names = ", ".join([*KINDS, *sorted(point.name for point in outside)])
+    raise ValueError(f"kind is {name!r}, wanted one of {names}")
