@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction, check_widths
 from monitor.autoencoders.kinds import kind
-from monitor.autoencoders.parts import Decoder, Encoder, activation
+from monitor.autoencoders.parts import Decoder, Encoder, activation_layer
 
 # Objectives that keep a wide latent vector from being a mere copy of the window.
 REGULARISING = ("sparse", "denoising", "contractive", "variational")
@@ -64,7 +64,8 @@ class ComposedEncoderDecoder(EncoderDecoder):
             self.to_latent = nn.Linear(self.encoder.width, heads * settings.latent)
         elif settings.variational:
             raise ValueError(f"encoder {settings.encoder!r} gives no distribution, wanted variational off")
-        self.activation, self.output = activation(settings.activation), activation(settings.output)
+        self.activation = activation_layer(settings.activation)
+        self.output = activation_layer(settings.output)
         self.decoder = _decoder(settings)
 
     def encode(self, inputs: Inputs) -> Tensor:
@@ -100,7 +101,24 @@ class ComposedEncoderDecoder(EncoderDecoder):
         out = self.decoder(latent, _rounded(self.settings.ahead))[:, :, : self.settings.ahead]
         return self.output(out[:, 0]), out[:, 1] if self.settings.spread else None
 
+    @torch.no_grad()
+    def solve(self, inputs: Inputs) -> bool:
+        """Set what has a closed form, on whole windows; True if that leaves nothing to train."""
+        if not self.encoder.closed_form:
+            return False
+        window, ahead = inputs.window, self.settings.ahead
+        self.encoder.solve(self._masked(inputs)[0])
+        if not self.decoder.closed_form or self.settings.output != "identity":
+            return False
+        wanted = window[:, window.shape[1] - ahead :] if ahead else window
+        self.decoder.solve(self.encode(inputs), wanted)
+        return True
+
     def _read(self, inputs: Inputs) -> Tensor:
+        return self.encoder(*self._masked(inputs))  # type: ignore[no-any-return]
+
+    def _masked(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        """What the encoder reads: zeros for what the window lacks, and its lengths."""
         window, samples = inputs.window, inputs.window.shape[1]
         if not self.settings.ahead < samples <= self.settings.samples:
             wanted = f"{self.settings.ahead + 1} to {self.settings.samples}"
@@ -113,7 +131,7 @@ class ComposedEncoderDecoder(EncoderDecoder):
             lengths = torch.full((len(window),), samples, device=window.device)
         wanted_samples = _rounded(self.settings.samples - self.settings.ahead)
         window = nn.functional.pad(window[:, :wanted_samples], (0, max(0, wanted_samples - samples)))
-        return self.encoder(window, lengths)  # type: ignore[no-any-return]
+        return window, lengths
 
     def _given(self, inputs: Inputs) -> Tensor:
         """Samples that the encoder may read, (batch,)."""

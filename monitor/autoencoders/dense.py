@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from monitor.autoencoders.interface import check_widths
-from monitor.autoencoders.parts import Decoder, Encoder, activation
+from monitor.autoencoders.parts import Decoder, Encoder, activation_layer
 
 
 class DenseEncoder(Encoder):
@@ -58,5 +58,5 @@ def layers(widths: Sequence[int], name: str) -> nn.Sequential:
     check_widths(*widths)
     parts: list[nn.Module] = []
     for first, second in pairwise(widths):
-        parts += [nn.Linear(first, second), activation(name)]
+        parts += [nn.Linear(first, second), activation_layer(name)]
     return nn.Sequential(*parts)

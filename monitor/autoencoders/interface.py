@@ -55,6 +55,10 @@ class EncoderDecoder(nn.Module):
         """Reconstruction from latent vectors (and, in the contextual form, the usual beat)."""
         raise NotImplementedError
 
+    def solve(self, inputs: Inputs) -> bool:  # noqa: ARG002  # most networks have no closed form
+        """Set weights that have a closed form; True if that leaves nothing to train."""
+        return False
+
     def forward(self, inputs: Inputs) -> Reconstruction:
         """Reconstruct every window."""
         return self.decode(self.encode(inputs), inputs)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from monitor.autoencoders.conv import ConvDecoder, ConvEncoder
 from monitor.autoencoders.dense import DenseDecoder, DenseEncoder
 from monitor.autoencoders.parts import Kind
+from monitor.autoencoders.pca import PcaDecoder, PcaEncoder
+from monitor.autoencoders.recurrent import LstmDecoder, LstmEncoder
 
 GROUP = "ecg_monitor.autoencoders"  # of entry points, each a `Kind`
 
 KINDS = {
     "dense": Kind(DenseEncoder, DenseDecoder),
+    "conv": Kind(ConvEncoder, ConvDecoder),
+    "lstm": Kind(LstmEncoder, LstmDecoder),
+    "pca": Kind(PcaEncoder, PcaDecoder),
 }
 
 

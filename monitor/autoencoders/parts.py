@@ -25,9 +25,14 @@ class Encoder(nn.Module):
 
     width: int
     is_latent = False  # True: width is the latent's and no layer follows
+    closed_form = False  # True: `solve` sets the weights, and no gradient does
 
     def forward(self, window: Tensor, lengths: Tensor | None) -> Tensor:
         """What the window is about, (batch, width)."""
+        raise NotImplementedError
+
+    def solve(self, windows: Tensor) -> None:
+        """Set the weights from (n, samples) windows, where there is a closed form."""
         raise NotImplementedError
 
 
@@ -37,8 +42,14 @@ class Decoder(nn.Module):
     samples: the most that it is ever asked for, a multiple of 4; channels: 1, or 2 with the log spread.
     """
 
+    closed_form = False  # True: `solve` sets the weights where the latent vectors are settled
+
     def forward(self, latent: Tensor, samples: int) -> Tensor:
         """(batch, latent) → (batch, channels, samples)."""
+        raise NotImplementedError
+
+    def solve(self, latent: Tensor, windows: Tensor) -> None:
+        """Set the weights from latent vectors and their (n, samples) windows, likewise."""
         raise NotImplementedError
 
 
@@ -50,7 +61,7 @@ class Kind:
     decoder: Callable[..., Decoder] | None = None
 
 
-def activation(name: str) -> nn.Module:
+def activation_layer(name: str) -> nn.Module:
     """A fresh activation layer; raises ValueError for an unknown name."""
     if name not in ACTIVATIONS:
         raise ValueError(f"activation is {name!r}, wanted one of {', '.join(ACTIVATIONS)}")
