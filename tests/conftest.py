@@ -53,3 +53,12 @@ def broker(request: pytest.FixtureRequest) -> str:
 def each_broker(request: pytest.FixtureRequest) -> str:
     """Bootstrap servers of both brokers, one test after the other."""
     return str(request.getfixturevalue(f"{request.param}_broker"))
+
+
+@pytest.fixture
+def one_thread() -> None:
+    """Torch as the worker runs it, and the same weights every time."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)

@@ -15,7 +15,9 @@ from monitor.autoencoders.contextual import ContextualSettings
 from monitor.autoencoders.interface import EncoderDecoder
 from monitor.autoencoders.lstm import LstmSettings
 from monitor.autoencoders.registry import build
+from monitor.filters import INTERNAL_RATE_HZ
 from monitor.windows import WindowSpec
+from training.architecture import Architecture
 from training.datasets import PatientNormals, folds
 from training.fit import EpochRecord, FitResult, FitSettings, fit
 from training.objectives import OBJECTIVES
@@ -31,29 +33,36 @@ class Recipe:
     settings: FitSettings
 
 
-def recipes(form: str, spec: WindowSpec, seed: int = 0, epochs: int | None = None) -> dict[str, Recipe]:
-    """The networks of a model of this form; raises ValueError for an unknown one."""
+def recipes(
+    form: str,
+    spec: WindowSpec,
+    seed: int = 0,
+    epochs: int | None = None,
+    architecture: Architecture | None = None,
+) -> dict[str, Recipe]:
+    """The networks of a model of this form; raises ValueError for one that can't be.
+
+    architecture: of the networks that see the window, population and fixed; None = the plain LSTM form.
+    """
     if form not in ("contextual", "plain"):
         raise ValueError(f"form is {form!r}, wanted 'contextual' or 'plain'")
 
-    def recipe(form: str, sizes: Any, count: int, **more: Any) -> Recipe:
-        return Recipe(
-            network=NetworkSpec(form, asdict(sizes)),
-            settings=FitSettings(epochs=epochs or count, seed=seed, **more),
-        )
+    def recipe(network: NetworkSpec, count: int, **more: Any) -> Recipe:
+        return Recipe(network=network, settings=FitSettings(epochs=epochs or count, seed=seed, **more))
+
+    def seeing(samples: int, latent: int) -> NetworkSpec:
+        if architecture is None:
+            return NetworkSpec("lstm", asdict(LstmSettings(patch=8, steps=samples // 8, latent=latent)))
+        return architecture.network(samples, INTERNAL_RATE_HZ / spec.step, latent, "reconstruction")
 
     parts = {
-        "population": recipe("lstm", LstmSettings(patch=8, steps=spec.samples // 8), 8),
+        "population": recipe(seeing(spec.samples, 12), 8),
         # Beats lie anywhere in it: it needs more passes, each over a part of the many windows.
-        "fixed": recipe(
-            "lstm",
-            LstmSettings(patch=8, steps=spec.fixed_samples // 16, latent=32),
-            14,
-            examples_per_epoch=30_000,
-        ),
+        "fixed": recipe(seeing(spec.fixed_samples // 2, 32), 14, examples_per_epoch=30_000),
     }
     if form == "contextual":
-        parts["usual"] = recipe("contextual", ContextualSettings(steps=spec.samples // 8), 10)
+        usual = NetworkSpec("contextual", asdict(ContextualSettings(steps=spec.samples // 8)))
+        parts["usual"] = recipe(usual, 10)
     return parts
 
 

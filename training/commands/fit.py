@@ -12,6 +12,18 @@ def fit(
     data: Annotated[Path, typer.Option(help="Folder with mitdb/ in it, or the database's own folder.")],
     out: Annotated[Path, typer.Option(help="Model folder to write; a killed run is continued.")],
     form: Annotated[str, typer.Option(help="contextual, or plain.")] = "contextual",
+    encoder: Annotated[
+        str | None, typer.Option(help="Of the networks that see the window: lstm, dense, conv, pca.")
+    ] = None,
+    decoder: Annotated[str | None, typer.Option(help="The same choice. Default: as the encoder.")] = None,
+    latent: Annotated[int | None, typer.Option(min=4, help="Numbers of the latent vector.")] = None,
+    ahead: Annotated[
+        float, typer.Option(min=0, help="Seconds at a window's end to predict from the rest.")
+    ] = 0.0,
+    encoder_setting: Annotated[
+        list[str] | None, typer.Option(help="Of the encoder, as depth=2, hidden=[32,16]; repeat.")
+    ] = None,
+    decoder_setting: Annotated[list[str] | None, typer.Option(help="Of the decoder, likewise.")] = None,
     name: Annotated[str, typer.Option(help="The model's name in events and metrics.")] = "",
     folds: Annotated[int, typer.Option(min=2, help="Parts of the patients for cross-fitting.")] = 4,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs of each network.")] = None,
@@ -20,7 +32,7 @@ def fit(
         list[str] | None, typer.Option(help="Training record; repeat. Default: DS1 but 201, 208.")
     ] = None,
 ) -> None:
-    """Train the LSTM encoder-decoders on the normal beats of the training patients.
+    """Train the encoder-decoders on the normal beats of the training patients.
 
     Early stopping looks at held-out normal patients; no anomaly label is read.
     """
@@ -28,6 +40,7 @@ def fit(
 
     from monitor.artifact import Manifest
     from monitor.windows import WindowSpec
+    from training.architecture import Architecture, parse_settings
     from training.build import all_normals, data_facts, fit_model
     from training.progress import bar, epoch_bar
     from training.recipe import recipes
@@ -35,9 +48,19 @@ def fit(
 
     spec = WindowSpec()
     try:
-        parts = recipes(form, spec, seed, epochs)
+        architecture = Architecture(
+            encoder=encoder or "lstm",
+            decoder=decoder,
+            latent=latent,
+            ahead_s=ahead,
+            encoder_settings=parse_settings(encoder_setting or []),
+            decoder_settings=parse_settings(decoder_setting or []),
+        )
+        # Without a choice the plain LSTM form, whose weights have names of their own.
+        chosen = None if architecture == Architecture() and encoder is None else architecture
+        parts = recipes(form, spec, seed, epochs, chosen)
     except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--form") from exc
+        raise typer.BadParameter(str(exc)) from exc
     names = list(dict.fromkeys(record or TRAINING))  # twice named, a patient would be in two folds
     if folds > len(names):
         raise typer.BadParameter(

@@ -1,0 +1,60 @@
+"""Which kind of autoencoder the networks that see a window are made of, as settings choose it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from monitor.artifact import NetworkSpec
+from monitor.autoencoders.composed import ComposedSettings
+from monitor.autoencoders.registry import build
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The same parts for beats and for fixed windows; what is None is the default of each."""
+
+    encoder: str = "lstm"
+    decoder: str | None = None  # None: as the encoder
+    latent: int | None = None  # numbers of the latent vector; None: 12 for a beat, 32 for half a fixed window
+    ahead_s: float = 0.0  # predict a window's last part of this length from the rest; 0 = reconstruct all
+    encoder_settings: dict[str, Any] = field(default_factory=dict)
+    decoder_settings: dict[str, Any] = field(default_factory=dict)
+
+    def network(self, samples: int, rate_hz: float, latent: int, objective: str) -> NetworkSpec:
+        """What the manifest says of a network for such windows; raises ValueError if there can be none.
+
+        latent: where the settings name none; objective: what the network is to be trained to.
+        """
+        settings = ComposedSettings(
+            encoder=self.encoder,
+            decoder=self.decoder or self.encoder,
+            samples=samples,
+            latent=self.latent or latent,
+            ahead=round(self.ahead_s * rate_hz),
+            objective=objective,
+            encoder_settings=self.encoder_settings,
+            decoder_settings=self.decoder_settings,
+        )
+        spec = NetworkSpec("composed", asdict(settings))
+        try:
+            build(spec.form, spec.settings)
+        except TypeError as exc:
+            raise ValueError(f"{settings.encoder} to {settings.decoder}: {exc}") from exc
+        return spec
+
+
+def parse_settings(given: Sequence[str]) -> dict[str, Any]:
+    """`depth=2`, `hidden=[32, 16]`, `activation=tanh`: values are JSON, or else text; raises ValueError."""
+    settings = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"got {each!r}, wanted NAME=VALUE")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    return settings
