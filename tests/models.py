@@ -54,9 +54,13 @@ def _small(contextual: bool) -> tuple[Manifest, dict[str, EncoderDecoder]]:
     torch.set_num_threads(1)  # as load_model does
     specs = {name: spec for name, spec in NETWORKS.items() if contextual or name != "usual"}
     networks = {name: build(spec.form, spec.settings).eval() for name, spec in specs.items()}
+    return calibrated(specs, networks), networks
+
+
+def calibrated(specs: dict[str, NetworkSpec], networks: dict[str, EncoderDecoder]) -> Manifest:
+    """The manifest of these networks, calibrated on made-up normal ECG."""
     calibration = _calibrate(networks)
-    manifest = Manifest(name="small", networks=specs, calibration=calibration, data={"records": "made up"})
-    return manifest, networks
+    return Manifest(name="small", networks=specs, calibration=calibration, data={"records": "made up"})
 
 
 def _calibrate(networks: dict[str, EncoderDecoder]) -> dict[str, TermCalibration]:
@@ -83,6 +87,7 @@ def _fit_one(values: NDArray[np.float64]) -> Calibration:
     return fit_calibration(values[np.isfinite(values)])
 
 
+@lru_cache(maxsize=1)
 def _normal_windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]]:
     """Beats and fixed windows of made-up normal ECG, through the signal path."""
     ecg = synthetic_ecg(_NORMAL_S, rate_hz=250.0, seed=3)

@@ -132,6 +132,20 @@ def test_a_killed_command_continues(data: Path, tmp_path: Path) -> None:
     assert (killed.name, killed.weights_sha256) == ("killed", whole.weights_sha256)
 
 
+def test_a_kind_is_a_choice_of_the_command(data: Path, tmp_path: Path) -> None:
+    """Fitted with another encoder, decoder and latent width, calibrated, it runs, and its manifest tells."""
+    kind = ("--encoder", "conv", "--decoder", "dense", "--latent", "8")
+    sizes = ("--encoder-setting", "channels=[8]", "--decoder-setting", "activation=tanh", "--ahead", "0.2")
+    assert _ecg_train(*_fit(data, tmp_path, "--form", "plain", *kind, *sizes)) == 0
+    assert _ecg_train("calibrate", "--data", str(data), "--model", str(tmp_path)) == 0
+    networks = load_model(tmp_path).manifest.networks
+    told = {"encoder": "conv", "decoder": "dense", "latent": 8, "ahead": 25}
+    assert networks["fixed"].settings.items() >= told.items()
+    assert networks["population"].settings["encoder_settings"] == {"channels": [8]}
+    ecg = synthetic_ecg(30, seed=9)
+    assert len(scan(recording_of(ecg), Detector(load_model(tmp_path))).windows.sample) > 30
+
+
 def test_kinds_of_anomalies_make_no_difference(data: Path, tmp_path: Path) -> None:
     """With every ventricular beat called supraventricular, training sees the same to the last bit."""
     other = write_record(tmp_path / "mitdb", "101", _SECONDS, ventricular=_WIDE)
@@ -162,6 +176,9 @@ def test_training_patients_by_default(tmp_path: Path, monkeypatch: pytest.Monkey
     ("arguments", "said"),
     [
         (["--form", "odd"], "form is 'odd', wanted 'contextual' or 'plain'"),
+        (["--encoder", "odd"], "kind is 'odd', wanted one of dense, conv, lstm, pca"),
+        (["--latent", "104"], "learns nothing of normal ones"),
+        (["--encoder-setting", "depth"], "got 'depth', wanted NAME=VALUE"),
         (["--record", "101", "--record", "101"], "4 folds need as many records; got 1"),
         (["--folds", "1"], "--folds"),
         (["--epochs", "0"], "--epochs"),

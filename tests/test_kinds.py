@@ -1,0 +1,140 @@
+"""Every kind of autoencoder from training to streaming, and one that comes from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from monitor.artifact import NetworkSpec, save_artifact
+from monitor.autoencoders.kinds import GROUP, kind
+from monitor.detector import Detector
+from monitor.model import Model, load_model
+from monitor.synthetic import synthetic_ecg
+from tests.kinds import KIND_SIZES, PAIRS
+from tests.made_up import Outcome, chunk_of, chunks_of, outcome, run
+from tests.models import calibrated
+from tests.normals import SPEC, patients, quiet
+from training.architecture import Architecture
+from training.fit import FitSettings
+from training.recipe import Recipe, fit_all, recipes
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+_ONE_EPOCH = FitSettings(epochs=1, batch=256, examples_per_epoch=256)
+_STACK = {"hidden": 8, "depth": 2, "bidirectional": True}
+_DEEP = {"encoder_settings": _STACK, "decoder_settings": _STACK}
+_OUTSIDE = '''
+"""A kind that knows one number of each window."""
+from torch import nn
+from monitor.autoencoders.parts import Decoder, Encoder, Kind
+
+class Mean(Encoder):
+    def __init__(self, samples, _latent, *, width=4):
+        super().__init__()
+        self.width = width
+
+    def forward(self, window, _lengths):
+        return window.mean(dim=1, keepdim=True).expand(-1, self.width)
+
+MEAN = Kind(encoder=Mean)
+NO_KIND = "mean"
+'''
+
+
+def _trained(folder: Path, architecture: Architecture) -> Model:
+    """A model with a step of training on made-up patients behind it, saved and loaded again."""
+    parts = {
+        name: Recipe(network=recipe.network, settings=_ONE_EPOCH)
+        for name, recipe in recipes("plain", SPEC, architecture=architecture).items()
+    }
+    networks = {
+        name: fit_all(name, recipe, patients("ab"), 2, folder, quiet).final for name, recipe in parts.items()
+    }
+    specs: dict[str, NetworkSpec] = {name: recipe.network for name, recipe in parts.items()}
+    save_artifact(folder, calibrated(specs, networks), networks)
+    return load_model(folder)
+
+
+def _streamed(model: Model, sizes: list[int]) -> Outcome:
+    """What the detector says of 40 s with wide beats that comes in chunks of these sizes."""
+    ecg = synthetic_ecg(40, ventricular=range(20, 40, 7), seed=4)
+    chunks = chunks_of(ecg.ecg_mv, sizes, rate_hz=ecg.rate_hz)
+    return outcome(run(Detector(model), ([chunk] for chunk in chunks)))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "more"),
+    [
+        *[(encoder, decoder, {}) for encoder, decoder in PAIRS],
+        ("lstm", "lstm", {"ahead_s": 0.2}),
+        ("conv", "dense", {"ahead_s": 0.2}),
+        ("lstm", "lstm", _DEEP),
+    ],
+)
+def test_every_kind_trains_saves_loads_and_streams(
+    encoder: str, decoder: str, more: dict[str, Any], tmp_path: Path
+) -> None:
+    """Loaded again it says of a stream the same as before, in one chunk or in many, bit for bit."""
+    own, other = KIND_SIZES[encoder][0], KIND_SIZES[decoder][1]
+    chosen = {"encoder": encoder, "decoder": decoder, "latent": 4}
+    sizes = {"encoder_settings": own, "decoder_settings": other}
+    model = _trained(tmp_path, Architecture(**{**chosen, **sizes, **more}))
+    settings = model.manifest.networks["population"].settings
+    assert (settings["encoder"], settings["decoder"], settings["latent"]) == (encoder, decoder, 4)
+    whole = _streamed(model, [])
+    assert len(whole["a"][1]) > 60
+    assert whole["a"][0]
+    assert _streamed(model, [1, 1, 2, *np.random.default_rng(0).integers(1, 900, 40).tolist()]) == whole
+    assert _streamed(load_model(tmp_path), [5000]) == whole
+
+
+def test_neighbours_in_the_batch_do_not_matter(tmp_path: Path) -> None:
+    """A stream of a convolutional model gives beside another one what it gives alone."""
+    model = _trained(tmp_path, Architecture(encoder="conv"))
+    ecg = {name: synthetic_ecg(20, seed=seed).ecg_mv for seed, name in enumerate("ab")}
+    together = Detector(model).process([chunk_of(part, stream=name) for name, part in ecg.items()])
+    for name, part in ecg.items():
+        alone = Detector(model).process([chunk_of(part, stream=name)])
+        assert outcome([alone])[name] == outcome([together])[name]
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed distribution with two entry points, one of which is no kind."""
+    facts = tmp_path / "outside-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(f"[{GROUP}]\nmean=outside_kind:MEAN\nnone=outside_kind:NO_KIND\n")
+    (tmp_path / "outside_kind.py").write_text(_OUTSIDE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_kind_from_outside_needs_no_change_here(tmp_path: Path) -> None:
+    """An entry point's encoder trains, saves, loads and streams with a decoder of ours."""
+    model = _trained(tmp_path / "model", Architecture(encoder="mean", decoder="dense", latent=4))
+    assert _streamed(model, [700] * 9) == _streamed(model, [])
+    with pytest.raises(ValueError, match="'mean' has no decoder"):
+        recipes("plain", SPEC, architecture=Architecture(encoder="mean"))
+    with pytest.raises(ValueError, match=r"'none' of ecg_monitor\.autoencoders is a str, wanted a Kind"):
+        kind("none")
+    with pytest.raises(ValueError, match="wanted one of dense, conv, lstm, pca, mean, none"):
+        kind("other")
+
+
+def test_a_closed_form_is_solved_not_trained(tmp_path: Path) -> None:
+    """One epoch that measures, whatever was asked for; continued, it is the same network."""
+    recipe = recipes("plain", SPEC, architecture=Architecture(encoder="pca"))["population"]
+    one = fit_all("population", recipe, patients("ab"), 2, tmp_path, quiet)
+    assert {label: [epoch.epoch for epoch in run] for label, run in one.history.items()} == {
+        "fold 0": [1],
+        "fold 1": [1],
+        "all": [1],
+    }
+    again = fit_all("population", recipe, patients("ab"), 2, tmp_path, quiet)
+    for name, value in one.final.state_dict().items():
+        assert torch.equal(again.final.state_dict()[name], value)
