@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,16 @@ import pytest
 import torch
 
 from monitor.artifact import NetworkSpec, save_artifact
-from monitor.autoencoders.kinds import GROUP, kind
+from monitor.autoencoders.kinds import GROUP, KINDS, kind
 from monitor.detector import Detector
+from monitor.errors import ArtifactError
 from monitor.model import Model, load_model
 from monitor.synthetic import synthetic_ecg
 from tests.kinds import KIND_SIZES, PAIRS
 from tests.made_up import Outcome, chunk_of, chunks_of, outcome, run
 from tests.models import calibrated
 from tests.normals import SPEC, patients, quiet
+from tests.test_docs import ROOT, blocks, table
 from training.architecture import Architecture
 from training.fit import FitSettings
 from training.recipe import Recipe, fit_all, recipes
@@ -27,22 +31,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 _ONE_EPOCH = FitSettings(epochs=1, batch=256, examples_per_epoch=256)
 _STACK = {"hidden": 8, "depth": 2, "bidirectional": True}
 _DEEP = {"encoder_settings": _STACK, "decoder_settings": _STACK}
-_OUTSIDE = '''
-"""A kind that knows one number of each window."""
-from torch import nn
-from monitor.autoencoders.parts import Decoder, Encoder, Kind
+_LOST = "lost=outside_kind:LOST\n"
+_OUTSIDE = """
+from torch import Tensor
+from monitor.autoencoders.parts import Encoder, Kind
 
-class Mean(Encoder):
-    def __init__(self, samples, _latent, *, width=4):
-        super().__init__()
-        self.width = width
-
-    def forward(self, window, _lengths):
-        return window.mean(dim=1, keepdim=True).expand(-1, self.width)
-
-MEAN = Kind(encoder=Mean)
-NO_KIND = "mean"
-'''
+"""
 
 
 def _trained(folder: Path, architecture: Architecture) -> Model:
@@ -104,26 +98,58 @@ def test_neighbours_in_the_batch_do_not_matter(tmp_path: Path) -> None:
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed distribution with two entry points, one of which is no kind."""
+    """An installed distribution with three entry points, two of which are no kinds."""
     facts = tmp_path / "outside-1.0.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text(f"[{GROUP}]\nmean=outside_kind:MEAN\nnone=outside_kind:NO_KIND\n")
-    (tmp_path / "outside_kind.py").write_text(_OUTSIDE)
+    (facts / "entry_points.txt").write_text(
+        f"[{GROUP}]\nmean=outside_kind:MEAN\nnone=outside_kind:NO_KIND\n{_LOST}"
+    )
+    (example,) = blocks(ROOT / "docs" / "autoencoders.md", "python")
+    (tmp_path / "outside_kind.py").write_text(f"{_OUTSIDE}{example}NO_KIND = 'mean'\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
 @pytest.mark.usefixtures("outside")
 def test_a_kind_from_outside_needs_no_change_here(tmp_path: Path) -> None:
-    """An entry point's encoder trains, saves, loads and streams with a decoder of ours."""
+    """The page's example, an entry point, trains, saves, loads and streams with a decoder of ours."""
     model = _trained(tmp_path / "model", Architecture(encoder="mean", decoder="dense", latent=4))
     assert _streamed(model, [700] * 9) == _streamed(model, [])
     with pytest.raises(ValueError, match="'mean' has no decoder"):
         recipes("plain", SPEC, architecture=Architecture(encoder="mean"))
     with pytest.raises(ValueError, match=r"'none' of ecg_monitor\.autoencoders is a str, wanted a Kind"):
         kind("none")
-    with pytest.raises(ValueError, match="wanted one of dense, conv, lstm, pca, mean, none"):
+    with pytest.raises(ValueError, match=r"'lost' of ecg_monitor\.autoencoders can't be loaded"):
+        kind("lost")
+    with pytest.raises(ValueError, match="wanted one of dense, conv, lstm, pca, lost, mean, none"):
         kind("other")
+
+
+def test_a_model_of_a_kind_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is told which kind its model asks for, and which there are."""
+    _trained(tmp_path, Architecture(encoder="dense", latent=4))
+    monkeypatch.delitem(KINDS, "dense")
+    with pytest.raises(ArtifactError, match="kind is 'dense', wanted one of conv, lstm, pca"):
+        load_model(tmp_path)
+
+
+def test_settings_of_the_page_are_those_of_the_code() -> None:
+    """Names and defaults of every part."""
+    told = {
+        part: "" if said == "none" else said
+        for part, said in table("docs/autoencoders.md", "part", "settings, with their defaults")
+    }
+    told["lstm decoder"] = told["lstm decoder"].replace("the same, and", f"{told['lstm encoder']},")
+    for name, each in KINDS.items():
+        for part, make in (("encoder", each.encoder), ("decoder", each.decoder)):
+            assert make is not None
+            given = inspect.signature(make).parameters.values()
+            own = [f"{p.name}={_shown(p.default)}" for p in given if p.kind is p.KEYWORD_ONLY]
+            assert told.get(f"{name} {part}", told.get(f"{name} encoder, decoder")) == ", ".join(own)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def test_a_closed_form_is_solved_not_trained(tmp_path: Path) -> None:

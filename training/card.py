@@ -76,7 +76,7 @@ def _purpose(manifest: Manifest) -> str:
         for name, net in manifest.networks.items()
     )
     return (
-        "LSTM encoder-decoders that learned normal heartbeats. A beat (or a stretch of signal) that they "
+        "Encoder-decoders that learned normal heartbeats. A beat (or a stretch of signal) that they "
         "reconstruct worse than nearly all normal ones is flagged.\n\n"
         f"| network | form | sizes |\n|---|---|---|\n{networks}\n\n"
         f"Beat windows: {spec.left / INTERNAL_RATE_HZ:g} s before the R peak to "

@@ -21,13 +21,16 @@ KINDS = {
 
 
 def kind(name: str) -> Kind:
-    """The kind of this name; raises ValueError for an unknown one."""
+    """The kind of this name; raises ValueError for an unknown one, or one that can't be loaded."""
     if name in KINDS:
         return KINDS[name]
     outside = entry_points(group=GROUP)
     for point in outside:
         if point.name == name:
-            found = point.load()
+            try:
+                found = point.load()
+            except (ImportError, AttributeError) as exc:
+                raise ValueError(f"entry point {name!r} of {GROUP} can't be loaded: {exc}") from exc
             if not isinstance(found, Kind):
                 raise ValueError(
                     f"entry point {name!r} of {GROUP} is a {type(found).__name__}, wanted a Kind"
