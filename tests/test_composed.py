@@ -10,6 +10,7 @@ import torch
 from monitor.autoencoders.composed import ComposedEncoderDecoder
 from monitor.autoencoders.interface import Inputs
 from monitor.autoencoders.kinds import KINDS, kind
+from monitor.autoencoders.parts import Decoder, Encoder
 from monitor.autoencoders.registry import build
 from monitor.scoring import run_tiled
 from tests.kinds import KIND_SIZES, PAIRS, SAMPLES, composed, pair
@@ -109,3 +110,18 @@ def test_registry_builds_the_composed_form() -> None:
     assert isinstance(net, ComposedEncoderDecoder)
     assert net(Inputs(torch.zeros(2, 104))).latent.shape == (2, 8)
     assert kind("dense").encoder is not None
+
+
+def test_the_base_classes_are_only_interfaces() -> None:
+    """A part has to say what it does, and is not solved where it says nothing of a closed form."""
+    window = torch.zeros(1, 8)
+    for call in (
+        lambda: Encoder()(window, None),
+        lambda: Decoder()(window, 8),
+        lambda: Encoder().solve(window),
+        lambda: Decoder().solve(window, window),
+    ):
+        with pytest.raises(NotImplementedError):
+            call()
+    assert not Encoder.closed_form
+    assert not Decoder.closed_form

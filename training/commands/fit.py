@@ -70,7 +70,7 @@ def fit(
     with bar("reading", len(records)) as advance:
         patients = all_normals(records, spec, lambda _: advance())
     manifest = Manifest(
-        name=name or f"mitdb-{form}",
+        name=name or "-".join(filter(None, ("mitdb", form, encoder))),
         windows=spec,
         data=data_facts(records, "MIT-BIH Arrhythmia Database 1.0.0"),
     )
