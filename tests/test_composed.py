@@ -51,7 +51,7 @@ def test_a_row_does_not_depend_on_its_place() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"encoder": "sparse"}, "kind is 'sparse', wanted one of dense, conv"),
+        ({"encoder": "sparse"}, "kind is 'sparse', wanted one of conv, dense"),
         ({"encoder_settings": {"activation": "cosine"}}, "activation is 'cosine', wanted one of identity"),
         ({"encoder_settings": {"hidden": [6]}}, "multiples of 4"),
         ({"encoder": "lstm", "encoder_settings": {"depth": 0}}, "need patch and depth >= 1; got 8 and 0"),

@@ -176,7 +176,7 @@ def test_training_patients_by_default(tmp_path: Path, monkeypatch: pytest.Monkey
     ("arguments", "said"),
     [
         (["--form", "odd"], "form is 'odd', wanted 'contextual' or 'plain'"),
-        (["--encoder", "odd"], "kind is 'odd', wanted one of dense, conv, lstm, pca"),
+        (["--encoder", "odd"], "kind is 'odd', wanted one of conv, dense, lstm, pca"),
         (["--latent", "104"], "learns nothing of normal ones"),
         (["--encoder-setting", "depth"], "got 'depth', wanted NAME=VALUE"),
         (["--record", "101", "--record", "101"], "4 folds need as many records; got 1"),

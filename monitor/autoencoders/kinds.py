@@ -36,5 +36,5 @@ def kind(name: str) -> Kind:
                     f"entry point {name!r} of {GROUP} is a {type(found).__name__}, wanted a Kind"
                 )
             return found
-    names = ", ".join([*KINDS, *sorted(point.name for point in outside)])
+    names = ", ".join(sorted([*KINDS, *(point.name for point in outside)]))
     raise ValueError(f"kind is {name!r}, wanted one of {names}")
