@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,6 +128,7 @@ def test_a_killed_run_continues_as_if_nothing_was(tmp_path: Path, epoch: int) ->
 _KILLED = """
 import sys, torch
 from pathlib import Path
+from typing import Any
 from tests.test_fit import _Run
 run = _Run(Path(sys.argv[1]))
 run.seen = type("Told", (list,), {"append": lambda self, epoch: print(epoch, flush=True)})()
@@ -248,7 +250,7 @@ def test_checkpoints_are_no_pickles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"epochs": 0}, {"batch": 0}, {"patience": 0}, {"learning_rate": 0.0}])
-def test_settings_that_cannot_train_are_refused(change: dict[str, int]) -> None:
+def test_settings_that_cannot_train_are_refused(change: dict[str, Any]) -> None:
     """The error tells what is needed."""
     with pytest.raises(ValueError, match="need epochs, batch, patience >= 1"):
         FitSettings(**change)

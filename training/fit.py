@@ -15,6 +15,7 @@ from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from training.objectives import Examples, Objective
+from training.regularised import ObjectiveSettings
 
 CHUNK = 2048  # examples of a pass without gradients
 
@@ -33,6 +34,7 @@ class FitSettings:
     patience: int = 4  # epochs without a better held-out loss
     examples_per_epoch: int = 0  # a random part of the data each epoch; 0 = all
     seed: int = 0
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.patience) < 1 or self.learning_rate <= 0:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.model import contextual_inputs, halves
-from monitor.scoring import FLOOR, MIN_ERROR_MV2, NU
+from monitor.scoring import FLOOR, NU
 from training.datasets import PatientNormals
+from training.losses import log_square
 
 FORGET = 0.15  # share of training beats that lose their older past: a stream that has just begun
 RHYTHM_WEIGHT = 0.1  # of the next RR interval's likelihood beside that of the window's samples
@@ -97,9 +98,7 @@ def fixed_examples(patients: list[PatientNormals]) -> Examples:
 
 def plain_loss(net: EncoderDecoder, batch: Examples, _generator: torch.Generator | None) -> Tensor:
     """Mean over windows of the log mean squared error: a small lead counts as much as a large one."""
-    window = batch.inputs.window
-    square = ((net(batch.inputs).mean - window) ** 2).mean(dim=1)
-    return torch.log(square + 1e-3 * (window**2).mean(dim=1) + MIN_ERROR_MV2).mean()
+    return log_square(net(batch.inputs), batch.inputs.window).mean()
 
 
 def _windows(parts: list[NDArray[np.float32]]) -> Examples:

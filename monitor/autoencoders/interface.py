@@ -51,6 +51,10 @@ class EncoderDecoder(nn.Module):
         """Latent vectors, (batch, width)."""
         raise NotImplementedError
 
+    def encode_distribution(self, inputs: Inputs) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # what others need
+        """Mean and log variance of latent vectors, (batch, width) each; ValueError unless variational."""
+        raise ValueError(f"{type(self).__name__} is not variational: its encoder gives no distribution")
+
     def decode(self, latent: Tensor, inputs: Inputs) -> Reconstruction:
         """Reconstruction from latent vectors (and, in the contextual form, the usual beat)."""
         raise NotImplementedError
