@@ -19,9 +19,9 @@ from monitor.scoring import (
     combine_leads,
     disorder,
     early_surprise,
-    relative_error,
     run_tiled,
     spread_error,
+    window_error,
 )
 from monitor.usual import BeatBatch, Lesson
 
@@ -239,7 +239,7 @@ def population_terms(net: EncoderDecoder, batch: BeatBatch) -> Terms:
     row, lead = np.nonzero(batch.good)
     window = batch.beat[row, lead]
     out = run_tiled(net, Inputs(torch.from_numpy(window)))
-    error, worst = relative_error(window, out.mean)
+    error, worst = window_error(out, window)
     return _terms(batch.good, row, lead, error, worst, {"early": early_surprise(batch.log_ratio)}, out.latent)
 
 
@@ -248,7 +248,7 @@ def fixed_terms(net: EncoderDecoder, fixed_mv: NDArray[np.float32], good: NDArra
     row, lead = np.nonzero(good)
     window = np.ascontiguousarray(fixed_mv.transpose(0, 2, 1)[row, lead])
     out = run_tiled(net, Inputs(torch.from_numpy(halves(window))))
-    error, worst = relative_error(window, out.mean.reshape(window.shape))
+    error, worst = window_error(out, window)
     latent = out.latent.reshape(len(window), 2 * out.latent.shape[1]) if len(window) else out.latent
     others = {}
     for column, name in enumerate(("peaks", "slow")):

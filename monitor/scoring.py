@@ -24,12 +24,16 @@ FLOOR = 1e-5  # of an error in units of its lead's scale: exact zeros have a fin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiledOutput:
-    """A network's output for every row, as numpy: (n, samples) each, latent (n, width), rhythm (n, 2)."""
+    """A network's output for every row, as numpy.
+
+    mean, log_spread: (n, samples); latent: (n, width); rhythm: (n, 2); score: (n,) of its own.
+    """
 
     mean: NDArray[np.float32]
     log_spread: NDArray[np.float32] | None
     latent: NDArray[np.float32]
     rhythm: NDArray[np.float32] | None
+    score: NDArray[np.float32] | None = None
 
 
 @torch.inference_mode()
@@ -49,9 +53,23 @@ def run_tiled(net: EncoderDecoder, inputs: Inputs, tile: int = TILE) -> TiledOut
     if mean is None or latent is None:
         empty = np.zeros((0, inputs.window.shape[1]), np.float32)
         return TiledOutput(empty, empty, np.zeros((0, 0), np.float32), np.zeros((0, 2), np.float32))
-    return TiledOutput(
-        mean, joined([out.log_spread for out in outputs]), latent, joined([out.rhythm for out in outputs])
+    log_spread, rhythm, score = (
+        joined([getattr(out, name) for out in outputs]) for name in ("log_spread", "rhythm", "score")
     )
+    return TiledOutput(mean, log_spread, latent, rhythm, score)
+
+
+def window_error(
+    out: TiledOutput, window_mv: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """How strange each window is, (n,), and its worst region, (n,): by the network's score if it has one.
+
+    window_mv: (n, samples), made of one row of the output or of several, whose scores are averaged.
+    """
+    error, worst = relative_error(window_mv, out.mean.reshape(window_mv.shape))
+    if out.score is None:
+        return error, worst
+    return _finite(out.score.reshape(len(window_mv), -1).mean(axis=1, dtype=np.float64)), worst
 
 
 def _padded(inputs: Inputs, tile: int) -> Inputs:

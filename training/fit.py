@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
+from training.latents import keep_latents
 from training.objectives import Examples, Objective
 from training.regularised import ObjectiveSettings
 
@@ -110,6 +111,9 @@ def fit(
         on_epoch(result.history[-1])
     net.load_state_dict(best)
     net.to("cpu").eval()
+    if keep_latents(net, train.inputs, settings.seed):
+        # Calibration reads the folds' networks from here, with all that they keep.
+        _save(checkpoint, net, optimizer, result, _weights(net))
     return result
 
 

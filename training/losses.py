@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from monitor.autoencoders.interface import Reconstruction
+from monitor.autoencoders.scores import log_likelihood
 from monitor.scoring import MIN_ERROR_MV2
 
 LOG_FLOOR = 1e-3  # share of a window's power under its error: a perfect fit has a finite logarithm
@@ -52,10 +52,7 @@ def cross_entropy(out: Reconstruction, window: Tensor) -> Tensor:
 
 def gaussian(out: Reconstruction, window: Tensor) -> Tensor:
     """Negative log-likelihood where the decoder also tells its spread; raises ValueError if it does not."""
-    if out.log_spread is None:
-        raise ValueError("the loss 'gaussian' needs a decoder that tells its spread")
-    error = (window - out.mean) * torch.exp(-out.log_spread)
-    return (0.5 * error**2 + out.log_spread + 0.5 * math.log(2 * math.pi)).mean(dim=1)
+    return -log_likelihood(out, window).mean(dim=1)
 
 
 def _unit(signal: Tensor) -> Tensor:

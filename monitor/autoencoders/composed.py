@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction, check_widths
 from monitor.autoencoders.kinds import kind
 from monitor.autoencoders.parts import Decoder, Encoder, activation_layer
+from monitor.autoencoders.scores import make_score
 
 # Objectives that keep a wide latent vector from being a mere copy of the window.
 REGULARISING = ("sparse", "denoising", "contractive", "variational")
@@ -30,6 +31,7 @@ class ComposedSettings:
     activation: str = "identity"  # of the latent vector
     output: str = "identity"  # activation of the reconstruction: sigmoid for signals scaled to 0-1
     objective: str = "reconstruction"  # what it is trained to
+    score: str = "error"  # or probability, or neighbours: monitor.autoencoders.scores
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     decoder_settings: dict[str, Any] = field(default_factory=dict)
 
@@ -67,6 +69,8 @@ class ComposedEncoderDecoder(EncoderDecoder):
         self.activation = activation_layer(settings.activation)
         self.output = activation_layer(settings.output)
         self.decoder = _decoder(settings)
+        told = settings.variational and settings.spread
+        self.score = make_score(settings.score, settings.latent, tells_distribution=told)
 
     def encode(self, inputs: Inputs) -> Tensor:
         """Latent vectors, or their means, (batch, latent)."""

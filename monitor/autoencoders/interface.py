@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -33,19 +33,33 @@ class Reconstruction:
     """What the window should be, in the same units.
 
     mean: (batch, samples); log_spread: the same shape, log of the expected error, None = not told;
-    latent: (batch, width); rhythm: (batch, 2) mean and log scale of the next log RR ratio, or None.
+    latent: (batch, width); rhythm: (batch, 2) mean and log scale of the next log RR ratio, or None;
+    score: (batch,) how unlike normal windows it is by the network's own account, None = by its error.
     """
 
     mean: Tensor
     latent: Tensor
     log_spread: Tensor | None = None
     rhythm: Tensor | None = None
+    score: Tensor | None = None
+
+
+class Score(nn.Module):
+    """Base class: (batch,) of a window's surprise in any monotone unit; calibration does the rest."""
+
+    def forward(self, net: EncoderDecoder, inputs: Inputs, out: Reconstruction) -> Tensor:
+        """Scores of the windows that gave `out`."""
+        raise NotImplementedError
 
 
 class EncoderDecoder(nn.Module):
     """Base class: `encode` gives the latent vector alone, `forward` the reconstruction."""
 
     contextual = False  # True: reads usual beat and past, never the window that it reconstructs
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score: Score | None = None  # how it tells what is strange, if not by its error
 
     def encode(self, inputs: Inputs) -> Tensor:
         """Latent vectors, (batch, width)."""
@@ -64,8 +78,9 @@ class EncoderDecoder(nn.Module):
         return False
 
     def forward(self, inputs: Inputs) -> Reconstruction:
-        """Reconstruct every window."""
-        return self.decode(self.encode(inputs), inputs)
+        """Reconstruct every window, and score it where the network has a score of its own."""
+        out = self.decode(self.encode(inputs), inputs)
+        return out if self.score is None else replace(out, score=self.score(self, inputs, out))
 
 
 def patches(signal: Tensor, patch: int) -> Tensor:
