@@ -16,6 +16,7 @@ from torch import Tensor
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from training.latents import keep_latents
 from training.objectives import Examples, Objective
+from training.pretraining import PretrainingSettings, pretrain, record_layers
 from training.regularised import ObjectiveSettings
 
 CHUNK = 2048  # examples of a pass without gradients
@@ -36,6 +37,7 @@ class FitSettings:
     examples_per_epoch: int = 0  # a random part of the data each epoch; 0 = all
     seed: int = 0
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    pretraining: PretrainingSettings | None = None
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.patience) < 1 or self.learning_rate <= 0:
@@ -88,6 +90,9 @@ def fit(
     held = None if held_out is None else len(held_out)
     if not len(train) or held == 0:
         raise ValueError(f"need examples to train on and to hold out; got {len(train)} and {held}")
+    if settings.pretraining is not None and not checkpoint.exists():
+        layers = pretrain(net, train.inputs.window, settings.pretraining, settings.seed)
+        record_layers(checkpoint.with_suffix(".layers.json"), layers)
     place = device()
     net.to(place)
     solved = net.solve(to_device(train, place).inputs)
