@@ -9,7 +9,9 @@ from monitor.artifact import NetworkSpec
 from monitor.autoencoders.registry import build
 from tests.normals import SPEC
 from training.architecture import Architecture, parse_settings
+from training.pretraining import PretrainingSettings
 from training.recipe import recipes
+from training.regularised import objective_settings
 
 
 def test_defaults_go_by_the_window() -> None:
@@ -33,7 +35,7 @@ def test_every_choice_is_in_the_manifest() -> None:
         encoder_settings={"hidden": [32, 16]},
         decoder_settings={"depth": 2},
     )
-    spec = chosen.network(104, 125.0, 12, "denoising")
+    spec = chosen.network(104, 125.0, 12, objective_settings("denoising"))
     read = msgspec.json.decode(msgspec.json.encode(spec), type=NetworkSpec)
     assert read == spec
     assert (spec.settings["ahead"], spec.settings["objective"]) == (25, "denoising")
@@ -57,6 +59,36 @@ def test_what_cannot_be_is_refused_at_once(chosen: Architecture, said: str) -> N
     """Before anything is read or trained."""
     with pytest.raises(ValueError, match=said):
         recipes("plain", SPEC, architecture=chosen)
+
+
+def test_objectives_shape_the_network() -> None:
+    """Variational ones give distributions and spreads, sparse ones units from 0 to 1."""
+    chosen = Architecture(encoder="dense", latent=128, score="neighbours")
+    told = {
+        name: recipes("plain", SPEC, architecture=chosen, objective=objective_settings(name))["population"]
+        for name in ("variational", "sparse", "contractive", "denoising")
+    }
+    settings = {name: recipe.network.settings for name, recipe in told.items()}
+    assert all(settings[name]["objective"] == name for name in settings)
+    assert all(each["score"] == "neighbours" for each in settings.values())
+    assert [name for name in settings if settings[name]["variational"]] == ["variational"]
+    assert [name for name in settings if settings[name]["spread"]] == ["variational"]
+    assert [name for name in settings if settings[name]["activation"] == "sigmoid"] == ["sparse"]
+    assert told["sparse"].settings.objective == objective_settings("sparse")
+
+
+def test_the_contextual_network_keeps_its_own_objective() -> None:
+    """Others are for the networks that see the window."""
+    parts = recipes("contextual", SPEC, architecture=Architecture(), objective=objective_settings("sparse"))
+    assert parts["usual"].settings.objective.name == "reconstruction"
+
+
+def test_pretraining_that_cannot_be_is_refused_at_once() -> None:
+    """Of layers that are not dense, or whose units are no Boltzmann machine's."""
+    for encoder, kind, said in (("lstm", "greedy", "needs a dense encoder"), ("dense", "rbm", "are sigmoid")):
+        first = PretrainingSettings(kind=kind)
+        with pytest.raises(ValueError, match=said):
+            recipes("plain", SPEC, architecture=Architecture(encoder=encoder), pretraining=first)
 
 
 def test_settings_of_the_command_line() -> None:

@@ -7,7 +7,7 @@ import math
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,19 @@ from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.autoencoders.registry import build
 from tests.normals import KilledError, pickles
 from training import fit as fitting
-from training.fit import EpochRecord, FitResult, FitSettings, device, evaluate_loss, fit, to_device
+from training.fit import (
+    EpochRecord,
+    FitResult,
+    FitSettings,
+    device,
+    evaluate_loss,
+    fit,
+    settings_from,
+    to_device,
+)
 from training.objectives import OBJECTIVES, Examples, Objective
+from training.pretraining import PretrainingSettings
+from training.regularised import objective_settings
 
 _SETTINGS = FitSettings(epochs=6, batch=16, patience=6, seed=1)
 _OBJECTIVE = OBJECTIVES["population"]
@@ -254,6 +265,18 @@ def test_settings_that_cannot_train_are_refused(change: dict[str, Any]) -> None:
     """The error tells what is needed."""
     with pytest.raises(ValueError, match="need epochs, batch, patience >= 1"):
         FitSettings(**change)
+
+
+def test_settings_come_back_from_a_manifest() -> None:
+    """As they were, those of the objective and of pre-training among them; others are refused."""
+    settings = FitSettings(
+        epochs=3, objective=objective_settings("sparse", "mae"), pretraining=PretrainingSettings(kind="rbm")
+    )
+    plain = json.loads(json.dumps(asdict(settings)))
+    assert settings_from(plain) == settings
+    assert settings_from({"epochs": 3}) == FitSettings(epochs=3)
+    with pytest.raises(ValueError, match="l1"):
+        settings_from({"objective": {"sparse": {"penalty": "l2"}}})
 
 
 def test_held_out_loss_counts_every_example_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,32 @@ def test_a_kind_is_a_choice_of_the_command(data: Path, tmp_path: Path) -> None:
     assert len(scan(recording_of(ecg), Detector(load_model(tmp_path))).windows.sample) > 30
 
 
+def test_an_objective_is_a_choice_of_the_command(data: Path, tmp_path: Path) -> None:
+    """Objective, loss, pre-training and score are in the manifest, and the model runs."""
+    dense = ("--encoder", "dense", "--latent", "8")
+    chosen = ("--objective", "contractive", "--loss", "huber", "--pretraining", "greedy")
+    command = _fit(data, tmp_path, "--form", "plain", *dense, *chosen, "--score", "neighbours")
+    assert _ecg_train(*command) == 0
+    assert _ecg_train("calibrate", "--data", str(data), "--model", str(tmp_path)) == 0
+    manifest = load_model(tmp_path).manifest
+    told = manifest.code["fit"]["population"]
+    assert told["objective"]["loss"] == "huber"
+    assert told["objective"]["contractive"]["weight"] > 0
+    assert told["pretraining"]["kind"] == "greedy"
+    assert manifest.networks["fixed"].settings["score"] == "neighbours"
+    ecg = synthetic_ecg(30, seed=9)
+    assert len(scan(recording_of(ecg), Detector(load_model(tmp_path))).windows.sample) > 30
+
+
+def test_denoising_needs_the_noise_stress_test(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its noise records are a second download; the message names it."""
+    command = _fit(data, tmp_path, "--form", "plain", "--objective", "denoising")
+    assert _ecg_train(*command) != 0
+    assert "ecg-train data nstdb" in " ".join(capsys.readouterr().err.split())
+
+
 def test_kinds_of_anomalies_make_no_difference(data: Path, tmp_path: Path) -> None:
     """With every ventricular beat called supraventricular, training sees the same to the last bit."""
     other = write_record(tmp_path / "mitdb", "101", _SECONDS, ventricular=_WIDE)
@@ -178,6 +204,10 @@ def test_training_patients_by_default(tmp_path: Path, monkeypatch: pytest.Monkey
         (["--form", "odd"], "form is 'odd', wanted 'contextual' or 'plain'"),
         (["--encoder", "odd"], "kind is 'odd', wanted one of conv, dense, lstm, pca"),
         (["--latent", "104"], "learns nothing of normal ones"),
+        (["--objective", "odd"], "objective is 'odd', wanted one of plain, sparse"),
+        (["--loss", "odd"], "loss is 'odd', wanted one of log, mse"),
+        (["--score", "odd"], "wanted one of error, probability, neighbours"),
+        (["--pretraining", "greedy"], "needs a dense encoder"),
         (["--encoder-setting", "depth"], "got 'depth', wanted NAME=VALUE"),
         (["--record", "101", "--record", "101"], "4 folds need as many records; got 1"),
         (["--folds", "1"], "--folds"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from tests.models import calibrated
 from tests.normals import SPEC, patients, quiet
 from tests.test_docs import ROOT, blocks, table
 from training.architecture import Architecture
-from training.fit import FitSettings
-from training.recipe import Recipe, fit_all, recipes
+from training.pretraining import PretrainingSettings
+from training.recipe import fit_all, recipes
+from training.regularised import objective_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-_ONE_EPOCH = FitSettings(epochs=1, batch=256, examples_per_epoch=256)
+_SHORT: dict[str, Any] = {"epochs": 1, "batch": 256, "examples_per_epoch": 256}
+_NOISE = np.random.default_rng(0).standard_normal(2000).astype(np.float32)
 _STACK = {"hidden": 8, "depth": 2, "bidirectional": True}
 _DEEP = {"encoder_settings": _STACK, "decoder_settings": _STACK}
 _LOST = "lost=outside_kind:LOST\n"
@@ -39,14 +42,15 @@ from monitor.autoencoders.parts import Encoder, Kind
 """
 
 
-def _trained(folder: Path, architecture: Architecture) -> Model:
+def _trained(folder: Path, architecture: Architecture, **aim: Any) -> Model:
     """A model with a step of training on made-up patients behind it, saved and loaded again."""
     parts = {
-        name: Recipe(network=recipe.network, settings=_ONE_EPOCH)
-        for name, recipe in recipes("plain", SPEC, architecture=architecture).items()
+        name: replace(recipe, settings=replace(recipe.settings, **_SHORT))
+        for name, recipe in recipes("plain", SPEC, architecture=architecture, **aim).items()
     }
     networks = {
-        name: fit_all(name, recipe, patients("ab"), 2, folder, quiet).final for name, recipe in parts.items()
+        name: fit_all(name, recipe, patients("ab"), 2, folder, quiet, _NOISE).final
+        for name, recipe in parts.items()
     }
     specs: dict[str, NetworkSpec] = {name: recipe.network for name, recipe in parts.items()}
     save_artifact(folder, calibrated(specs, networks), networks)
@@ -82,6 +86,34 @@ def test_every_kind_trains_saves_loads_and_streams(
     whole = _streamed(model, [])
     assert len(whole["a"][1]) > 60
     assert whole["a"][0]
+    assert _streamed(model, [1, 1, 2, *np.random.default_rng(0).integers(1, 900, 40).tolist()]) == whole
+    assert _streamed(load_model(tmp_path), [5000]) == whole
+
+
+@pytest.mark.parametrize(
+    ("objective", "score", "kind"),
+    [
+        ("sparse", "error", None),
+        ("denoising", "error", None),
+        ("contractive", "neighbours", None),
+        ("variational", "probability", None),
+        ("variational", "neighbours", None),
+        ("plain", "neighbours", "greedy"),
+        ("plain", "error", "rbm"),
+    ],
+)
+def test_every_objective_trains_saves_loads_and_streams(
+    objective: str, score: str, kind: str | None, tmp_path: Path
+) -> None:
+    """With its score, and with layers learned one by one: in one chunk or in many, bit for bit."""
+    sizes = {"hidden": [16], "activation": "sigmoid"}
+    chosen = Architecture(
+        encoder="dense", latent=4, score=score, encoder_settings=sizes, decoder_settings=sizes
+    )
+    first = PretrainingSettings(kind=kind, epochs=1) if kind else None
+    model = _trained(tmp_path, chosen, objective=objective_settings(objective), pretraining=first)
+    whole = _streamed(model, [])
+    assert len(whole["a"][1]) > 60
     assert _streamed(model, [1, 1, 2, *np.random.default_rng(0).integers(1, 900, 40).tolist()]) == whole
     assert _streamed(load_model(tmp_path), [5000]) == whole
 

@@ -45,7 +45,7 @@ def _settings(kind: str, epochs: int = 10) -> PretrainingSettings:
 def test_layers_are_paired_with_their_mirror_images() -> None:
     """From the window inwards, each with the activation that follows it."""
     net = _network()
-    pairs = mirrored(net)
+    pairs = mirrored(net, "greedy")
     assert [pair.there.out_features for pair in pairs] == [24, 12, 4]
     assert [pair.back.out_features for pair in pairs] == [32, 24, 12]
     assert pairs[0].output is net.output
@@ -87,7 +87,7 @@ def test_a_machine_unrolls_into_the_first_layer(monkeypatch: pytest.MonkeyPatch)
     pretrain(net, window, _settings("rbm"), 0)
     centre = window.mean(dim=0)
     size = (window - centre).std()
-    pair, machine = mirrored(net)[0], machines[0]
+    pair, machine = mirrored(net, "greedy")[0], machines[0]
     hidden = machine.hidden_mean((window - centre) / size)
     assert torch.allclose(pair.code(pair.there(window)), hidden, atol=1e-5)
     assert torch.allclose(pair.back(hidden), centre + size * machine.visible_mean(hidden), atol=1e-5)
@@ -138,7 +138,7 @@ def test_layers_are_learned_once(tmp_path: Path) -> None:
 def test_networks_without_mirrored_layers_are_refused(net: EncoderDecoder) -> None:
     """The message says what is needed."""
     with pytest.raises(ValueError, match="needs a dense encoder and a dense decoder that mirrors"):
-        mirrored(net)
+        mirrored(net, "greedy")
 
 
 def test_machines_need_units_from_zero_to_one() -> None:

@@ -117,11 +117,12 @@ def test_objective_keeps_the_examples_of_its_base() -> None:
 
 
 def test_every_kind_is_chosen_by_its_name() -> None:
-    """With its own loss or another one; all but the plain one hold a wide latent vector back."""
+    """With its own loss or another one; the network is told what it is held to."""
     for kind in KINDS:
         assert objective_settings(kind, "huber").loss == "huber"
-        assert objective_settings(kind).regularises is (kind != "plain")
-    assert not objective_settings("plain", "mae").regularises
+        assert objective_settings(kind).name == ("reconstruction" if kind == "plain" else kind)
+    both = ObjectiveSettings(sparse=SparseSettings(), denoising=DenoisingSettings())
+    assert both.name == "sparse+denoising"
 
 
 def test_settings_go_into_the_manifest_as_plain_data() -> None:

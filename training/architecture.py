@@ -10,6 +10,7 @@ from typing import Any
 from monitor.artifact import NetworkSpec
 from monitor.autoencoders.composed import ComposedSettings
 from monitor.autoencoders.registry import build
+from training.regularised import ObjectiveSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,12 @@ class Architecture:
     encoder: str = "lstm"
     decoder: str | None = None  # None: as the encoder
     latent: int | None = None  # numbers of the latent vector; None: 12 for a beat, 32 for half a fixed window
+    score: str = "error"  # or probability, or neighbours: monitor.autoencoders.scores
     ahead_s: float = 0.0  # predict a window's last part of this length from the rest; 0 = reconstruct all
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     decoder_settings: dict[str, Any] = field(default_factory=dict)
 
-    def network(self, samples: int, rate_hz: float, latent: int, objective: str) -> NetworkSpec:
+    def network(self, samples: int, rate_hz: float, latent: int, objective: ObjectiveSettings) -> NetworkSpec:
         """What the manifest says of a network for such windows; raises ValueError if there can be none.
 
         latent: where the settings name none; objective: what the network is to be trained to.
@@ -34,7 +36,12 @@ class Architecture:
             samples=samples,
             latent=self.latent or latent,
             ahead=round(self.ahead_s * rate_hz),
-            objective=objective,
+            spread=objective.loss == "gaussian",
+            variational=objective.variational is not None,
+            # The divergence of the sparse objective is that of activations from 0 to 1.
+            activation="sigmoid" if objective.sparse and objective.sparse.penalty == "kl" else "identity",
+            objective=objective.name,
+            score=self.score,
             encoder_settings=self.encoder_settings,
             decoder_settings=self.decoder_settings,
         )

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 
 from monitor.artifact import Manifest, NetworkSpec, TermCalibration, read_artifact, save_artifact
@@ -36,16 +38,18 @@ def fit_model(
     patients: list[PatientNormals],
     fold_count: int,
     on_epoch: Callable[[str, EpochRecord], None],
+    noise: NDArray[np.float32] | None = None,
 ) -> Manifest:
     """Train every network of the recipes and write the (not yet calibrated) model.
 
-    Continues what an earlier, killed call with the same settings left in the folder.
+    noise: (n,) of records, for denoising. Continues what an earlier, killed call with the same settings
+    left in the folder.
     """
     torch.set_num_threads(1)  # two are slower for networks so small, and round sums differently
     _same_settings(folder, manifest, recipes, patients, fold_count)
     networks, histories = {}, {}
     for name, recipe in recipes.items():
-        trained = fit_all(name, recipe, patients, fold_count, folder, on_epoch)
+        trained = fit_all(name, recipe, patients, fold_count, folder, on_epoch, noise)
         networks[name], histories[name] = trained.final, trained.history
     plain = {
         name: {label: [asdict(e) for e in h] for label, h in runs.items()} for name, runs in histories.items()
@@ -130,6 +134,11 @@ def data_facts(records: list[NormalRecord], database: str) -> dict[str, Any]:
         "normal_beats": sum(len(record.normal_r) for record in records),
         "sha256": digest.hexdigest(),
     }
+
+
+def noise_facts(noise: NDArray[np.float32] | None) -> dict[str, str]:
+    """The checksum of the noise that a model was trained with, if it was with any."""
+    return {} if noise is None else {"noise_sha256": hashlib.sha256(noise.tobytes()).hexdigest()}
 
 
 def code_facts() -> dict[str, Any]:

@@ -24,7 +24,8 @@ from training.build import (
 )
 from training.datasets import PatientNormals, folds
 from training.errors import DataError
-from training.fit import FitSettings
+from training.fit import settings_from
+from training.noise_records import training_noise
 from training.protocol import Advance, Bar, Request, no_bar
 from training.recipe import CHECKPOINTS, Recipe
 from training.records import normal_records, patient_of, seen_in_training
@@ -106,7 +107,7 @@ def recipes_of(folder: Path, manifest: Manifest) -> dict[str, Recipe]:
         raise ArtifactError(f"{folder}: the manifest tells how {got} were trained, wanted {wanted}")
     try:
         return {
-            name: Recipe(network=spec, settings=FitSettings(**settings[name]))
+            name: Recipe(network=spec, settings=settings_from(settings[name]))
             for name, spec in manifest.networks.items()
         }
     except (TypeError, ValueError) as exc:
@@ -131,7 +132,7 @@ def _make(folder: Path, data: Path, manifest: Manifest, home: Path, places: Sequ
         fitted = folder
     else:
         fitted = home / "fit"
-        _fit(folder, fitted, manifest, patients, bar)
+        _fit(folder, fitted, manifest, patients, data, bar)
     held = folds([patient.name for patient in patients], len(places))
     with bar("calibrating the folds", len(places)) as advance:
         for k, place in enumerate(places):
@@ -160,11 +161,14 @@ def _same_run(folder: Path, manifest: Manifest) -> None:
         raise ArtifactError(f"{path}: of a run with other data or folds than the model's")
 
 
-def _fit(source: Path, fitted: Path, manifest: Manifest, patients: list[PatientNormals], bar: Bar) -> None:
+def _fit(
+    source: Path, fitted: Path, manifest: Manifest, patients: list[PatientNormals], data: Path, bar: Bar
+) -> None:
     recipes, count = recipes_of(source, manifest), manifest.code["folds"]
     total = sum(recipe.settings.epochs * (count + 1) for recipe in recipes.values())
     with bar("fitting the folds", total) as advance:
-        fit_model(fitted, manifest, recipes, patients, count, _one(advance))
+        noise = training_noise(data, recipes.values())
+        fit_model(fitted, manifest, recipes, patients, count, _one(advance), noise)
 
 
 def _save_fold(

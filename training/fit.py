@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -42,6 +44,18 @@ class FitSettings:
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.patience) < 1 or self.learning_rate <= 0:
             raise ValueError(f"need epochs, batch, patience >= 1 and a learning rate above 0; got {self}")
+
+
+def settings_from(plain: dict[str, Any]) -> FitSettings:
+    """The settings that a manifest's plain data tell; raises TypeError and ValueError for others."""
+    parts = dict(plain)
+    try:
+        for name, kind in (("objective", ObjectiveSettings), ("pretraining", PretrainingSettings)):
+            if parts.get(name) is not None:
+                parts[name] = msgspec.convert(parts[name], kind)
+    except msgspec.ValidationError as exc:
+        raise ValueError(str(exc)) from exc
+    return FitSettings(**parts)
 
 
 @dataclass(frozen=True, slots=True)

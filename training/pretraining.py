@@ -71,9 +71,7 @@ def pretrain(
     """
     generator = torch.Generator().manual_seed(seed)
     learn = _greedy if settings.kind == "greedy" else _rbm
-    pairs = mirrored(net)
-    if settings.kind == "rbm":
-        _check_units(pairs)
+    pairs = mirrored(net, settings.kind)
     data = nn.functional.pad(window, (0, pairs[0].there.in_features - window.shape[1]))
     records = []
     for number, pair in enumerate(pairs, 1):
@@ -91,15 +89,18 @@ def record_layers(path: Path, records: list[LayerRecord]) -> None:
     path.write_text(json.dumps(plain, indent=1), encoding="utf-8")
 
 
-def mirrored(net: EncoderDecoder) -> list[Pair]:
-    """The network's layers from the window inwards; raises ValueError unless they mirror each other."""
+def mirrored(net: EncoderDecoder, kind: str) -> list[Pair]:
+    """The network's layers from the window inwards; raises ValueError if they can't be learned so."""
     if isinstance(net, ComposedEncoderDecoder):
         encoder, decoder = net.encoder, net.decoder
         if isinstance(encoder, DenseEncoder) and isinstance(decoder, DenseDecoder):
             there = _pairwise([*encoder.layers, net.to_latent, net.activation])
             back = _pairwise([*decoder.layers, decoder.to_samples, net.output])[::-1]
             if _widths(there) == [widths[::-1] for widths in _widths(back)]:
-                return [Pair(*one, *other) for one, other in zip(there, back, strict=True)]
+                pairs = [Pair(*one, *other) for one, other in zip(there, back, strict=True)]
+                if kind == "rbm":
+                    _check_units(pairs)
+                return pairs
     raise ValueError("pre-training needs a dense encoder and a dense decoder that mirrors its widths")
 
 

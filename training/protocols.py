@@ -12,6 +12,7 @@ from training import (
     beatgan,
     calibration_protocol,
     compression,
+    denoising_protocol,
     ec57,
     ecg5000,
     episode_protocol,
@@ -38,6 +39,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ablation.PROTOCOL,
         latent_features.PROTOCOL,
         compression.PROTOCOL,
+        denoising_protocol.PROTOCOL,
     )
 }
 

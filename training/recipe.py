@@ -8,7 +8,9 @@ from pathlib import Path
 from statistics import median_high
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from monitor.artifact import NetworkSpec
 from monitor.autoencoders.contextual import ContextualSettings
@@ -21,6 +23,8 @@ from training.architecture import Architecture
 from training.datasets import PatientNormals, folds
 from training.fit import EpochRecord, FitResult, FitSettings, fit
 from training.objectives import OBJECTIVES
+from training.pretraining import PretrainingSettings, mirrored
+from training.regularised import ObjectiveSettings, regularised
 
 CHECKPOINTS = "training"  # sub-folder of the model's; not needed to run it
 
@@ -39,10 +43,13 @@ def recipes(
     seed: int = 0,
     epochs: int | None = None,
     architecture: Architecture | None = None,
+    objective: ObjectiveSettings | None = None,
+    pretraining: PretrainingSettings | None = None,
 ) -> dict[str, Recipe]:
     """The networks of a model of this form; raises ValueError for one that can't be.
 
     architecture: of the networks that see the window, population and fixed; None = the plain LSTM form.
+    objective, pretraining: of the same; None = the log error alone, and random weights to begin with.
     """
     if form not in ("contextual", "plain"):
         raise ValueError(f"form is {form!r}, wanted 'contextual' or 'plain'")
@@ -53,12 +60,18 @@ def recipes(
     def seeing(samples: int, latent: int) -> NetworkSpec:
         if architecture is None:
             return NetworkSpec("lstm", asdict(LstmSettings(patch=8, steps=samples // 8, latent=latent)))
-        return architecture.network(samples, INTERNAL_RATE_HZ / spec.step, latent, "reconstruction")
+        network = architecture.network(samples, INTERNAL_RATE_HZ / spec.step, latent, aim)
+        if pretraining is not None:
+            mirrored(build(network.form, network.settings), pretraining.kind)
+        return network
+
+    aim = objective or ObjectiveSettings()
+    own: dict[str, Any] = {"objective": aim, "pretraining": pretraining}
 
     parts = {
-        "population": recipe(seeing(spec.samples, 12), 8),
+        "population": recipe(seeing(spec.samples, 12), 8, **own),
         # Beats lie anywhere in it: it needs more passes, each over a part of the many windows.
-        "fixed": recipe(seeing(spec.fixed_samples // 2, 32), 14, examples_per_epoch=30_000),
+        "fixed": recipe(seeing(spec.fixed_samples // 2, 32), 14, examples_per_epoch=30_000, **own),
     }
     if form == "contextual":
         usual = NetworkSpec("contextual", asdict(ContextualSettings(steps=spec.samples // 8)))
@@ -82,9 +95,10 @@ def fit_all(
     fold_count: int,
     folder: Path,
     on_epoch: Callable[[str, EpochRecord], None],
+    noise: NDArray[np.float32] | None = None,
 ) -> Trained:
     """Cross-fit a network by patient, then train it on all for the folds' median best epoch."""
-    objective = OBJECTIVES[name]
+    objective = regularised(OBJECTIVES[name], recipe.settings.objective, noise)
     # In one order, whatever order they came in: a continued run must shuffle the same list.
     examples = {patient.name: patient for patient in sorted(patients, key=lambda patient: patient.name)}
     held = folds(list(examples), fold_count)

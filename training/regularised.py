@@ -33,9 +33,10 @@ class ObjectiveSettings:
             raise ValueError(f"loss is {self.loss!r}, wanted one of {', '.join(LOSSES)}")
 
     @property
-    def regularises(self) -> bool:
-        """True if a latent vector larger than the window can't simply copy it."""
-        return self != ObjectiveSettings(loss=self.loss)
+    def name(self) -> str:
+        """What it asks for, as the network's settings call it; "reconstruction" for a loss alone."""
+        parts = ("sparse", "contractive", "variational", "denoising")
+        return "+".join(part for part in parts if getattr(self, part) is not None) or "reconstruction"
 
 
 KINDS = {

@@ -39,7 +39,7 @@ class ComposedSettings:
         check_widths(self.latent)
         if not 0 <= self.ahead < self.samples:
             raise ValueError(f"need 0 <= ahead < samples; got {self.ahead} and {self.samples}")
-        regularised = self.variational or self.objective in REGULARISING
+        regularised = self.variational or any(part in REGULARISING for part in self.objective.split("+"))
         if self.latent >= self.samples and not self.ahead and not regularised:
             raise ValueError(
                 f"latent is {self.latent} for windows of {self.samples} samples: so wide it can copy every"

@@ -24,6 +24,16 @@ def fit(
         list[str] | None, typer.Option(help="Of the encoder, as depth=2, hidden=[32,16]; repeat.")
     ] = None,
     decoder_setting: Annotated[list[str] | None, typer.Option(help="Of the decoder, likewise.")] = None,
+    objective: Annotated[
+        str, typer.Option(help="plain, sparse, denoising, contractive, or variational.")
+    ] = "plain",
+    loss: Annotated[
+        str, typer.Option(help="log, mse, mae, huber, bce, or gaussian. Default: the objective's.")
+    ] = "",
+    pretraining: Annotated[
+        str | None, typer.Option(help="Of dense layers, one by one: greedy, or rbm.")
+    ] = None,
+    score: Annotated[str, typer.Option(help="error, probability (variational), or neighbours.")] = "error",
     name: Annotated[str, typer.Option(help="The model's name in events and metrics.")] = "",
     folds: Annotated[int, typer.Option(min=2, help="Parts of the patients for cross-fitting.")] = 4,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs of each network.")] = None,
@@ -41,10 +51,13 @@ def fit(
     from monitor.artifact import Manifest
     from monitor.windows import WindowSpec
     from training.architecture import Architecture, parse_settings
-    from training.build import all_normals, data_facts, fit_model
+    from training.build import all_normals, data_facts, fit_model, noise_facts
+    from training.noise_records import training_noise
+    from training.pretraining import PretrainingSettings
     from training.progress import bar, epoch_bar
     from training.recipe import recipes
     from training.records import TRAINING, normal_records
+    from training.regularised import ObjectiveSettings, objective_settings
 
     spec = WindowSpec()
     try:
@@ -53,12 +66,15 @@ def fit(
             decoder=decoder,
             latent=latent,
             ahead_s=ahead,
+            score=score,
             encoder_settings=parse_settings(encoder_setting or []),
             decoder_settings=parse_settings(decoder_setting or []),
         )
         # Without a choice the plain LSTM form, whose weights have names of their own.
-        chosen = None if architecture == Architecture() and encoder is None else architecture
-        parts = recipes(form, spec, seed, epochs, chosen)
+        aim = objective_settings(objective, loss)
+        first = PretrainingSettings(kind=pretraining) if pretraining else None
+        default = (architecture, aim, first, encoder) == (Architecture(), ObjectiveSettings(), None, None)
+        parts = recipes(form, spec, seed, epochs, None if default else architecture, aim, first)
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
     names = list(dict.fromkeys(record or TRAINING))  # twice named, a patient would be in two folds
@@ -69,12 +85,13 @@ def fit(
     records = normal_records(data, names)
     with bar("reading", len(records)) as advance:
         patients = all_normals(records, spec, lambda _: advance())
+    noise = training_noise(data, parts.values())
     manifest = Manifest(
         name=name or "-".join(filter(None, ("mitdb", form, encoder))),
         windows=spec,
-        data=data_facts(records, "MIT-BIH Arrhythmia Database 1.0.0"),
+        data=data_facts(records, "MIT-BIH Arrhythmia Database 1.0.0") | noise_facts(noise),
     )
     total = sum(recipe.settings.epochs * (folds + 1) for recipe in parts.values())
     with epoch_bar(total) as on_epoch:
-        manifest = fit_model(out, manifest, parts, patients, folds, on_epoch)
+        manifest = fit_model(out, manifest, parts, patients, folds, on_epoch, noise)
     Console().print(f"trained {manifest.name} on {len(records)} patients → {out}; next: ecg-train calibrate")
