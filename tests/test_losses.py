@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from monitor.autoencoders.interface import Reconstruction
+from tests.test_docs import table
 from training.losses import HUBER_MV, LOSSES, RANGE
 
 _WINDOW = torch.tensor([[0.0, 1.0, -0.5, 0.25], [2.0, 0.0, 0.0, -2.0]])
@@ -93,3 +94,9 @@ def test_entropy_leads_back_from_outside_of_its_range() -> None:
     """Where the scaled signal leaves 0–1 the loss still rises with the distance."""
     near, far = (_loss("bce", torch.full((2, 4), 10.0 + more)) for more in (0.0, 5.0))
     assert all(a < b and math.isfinite(b) for a, b in zip(near, far, strict=True))
+
+
+def test_the_page_names_every_loss() -> None:
+    """As a choice of `ecg-train fit`."""
+    rows = table("docs/autoencoders.md", "loss", "of the error $e = x - \\hat x$")
+    assert [row[0] for row in rows] == list(LOSSES)
