@@ -133,6 +133,7 @@ def test_layers_are_learned_once(tmp_path: Path) -> None:
         _network(decoder_settings={"hidden": [24]}),
         _network(encoder="lstm", encoder_settings={}),
         _network(variational=True),
+        _network(ahead=SAMPLES // 2),
     ],
 )
 def test_networks_without_mirrored_layers_are_refused(net: EncoderDecoder) -> None:

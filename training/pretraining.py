@@ -91,7 +91,8 @@ def record_layers(path: Path, records: list[LayerRecord]) -> None:
 
 def mirrored(net: EncoderDecoder, kind: str) -> list[Pair]:
     """The network's layers from the window inwards; raises ValueError if they can't be learned so."""
-    if isinstance(net, ComposedEncoderDecoder):
+    # A predictor's decoder gives what follows, so its layers mirror nothing.
+    if isinstance(net, ComposedEncoderDecoder) and not net.settings.ahead:
         encoder, decoder = net.encoder, net.decoder
         if isinstance(encoder, DenseEncoder) and isinstance(decoder, DenseDecoder):
             there = _pairwise([*encoder.layers, net.to_latent, net.activation])
