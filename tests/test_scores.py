@@ -21,7 +21,7 @@ from monitor.scoring import TiledOutput, run_tiled, window_error
 from tests.normals import SPEC, patient
 from tests.small_nets import waves
 from training.fit import FitSettings, fit
-from training.latents import centres, keep_latents
+from training.kept_latents import centres, keep_latents
 from training.objectives import OBJECTIVES, Examples
 from training.regularised import objective_settings, regularised
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
-from training.latents import keep_latents
+from training.kept_latents import keep_latents
 from training.objectives import Examples, Objective
 from training.pretraining import PretrainingSettings, pretrain, record_layers
 from training.regularised import ObjectiveSettings
