@@ -18,9 +18,9 @@ from training.protocol import Request
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """mitdb with a record of DS1 and two of DS2; ventricular beats in all but the last."""
+    """mitdb with a record of DS1 and three of DS2; ventricular beats in all but 103."""
     folder = tmp_path_factory.mktemp("data")
-    for seed, name in enumerate(("101", "100", "103")):
+    for seed, name in enumerate(("101", "100", "103", "232")):
         odd = () if name == "103" else range(40, 60, 4)
         write_record(folder / "mitdb", name, 60, ventricular=odd, seed=seed)
     return folder
@@ -48,6 +48,13 @@ def test_labels_teach_what_is_not_normal(data: Path) -> None:
     assert (area["V/latent"] or 0) > 0.95
     (table,) = result.tables
     assert [row[0] for row in table.rows] == ["score", *FEATURES]
+
+
+def test_the_odd_one_is_also_left_out(data: Path) -> None:
+    """As in inter-patient, record 232 has most of all S beats, and they are its regular rhythm."""
+    result = PROTOCOL.run(Request(data=data, model=small_model(), records=["101", "100", "232"]))
+    assert {"V/score", "V/without-232/score"} <= {each.group for each in result.figures}
+    assert [len(table.rows) for table in result.tables] == [1 + len(FEATURES)] * 2
 
 
 def test_patients_differ() -> None:
