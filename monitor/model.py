@@ -91,7 +91,7 @@ class Verdicts:
     def lesson(self) -> Lesson:
         """What the streams may learn from these beats, whatever was seen before and whatever the budget."""
         alone = self.surprise - self.recurrence
-        usual = (alone < USUAL_SURPRISE) & (~self.anomalous | self.lenient)
+        usual = (alone < np.minimum(self.threshold, USUAL_SURPRISE)) & (~self.anomalous | self.lenient)
         return Lesson(self.anomalous, usual, alone > STRANGE_SURPRISE, self.raw)
 
 
