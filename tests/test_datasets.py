@@ -133,7 +133,26 @@ def test_a_record_says_nothing_of_anomalies() -> None:
 
 
 # All that a network's weights and a calibration come from: closed under imports, as the test says.
-_CORE = {"datasets", "objectives", "fit", "recipe", "calibration", "build", "errors", "matching"}
+_CORE = {
+    "architecture",
+    "build",
+    "calibration",
+    "contractive",
+    "corruption",
+    "datasets",
+    "errors",
+    "fit",
+    "kept_latents",
+    "losses",
+    "matching",
+    "objectives",
+    "pretraining",
+    "rbm",
+    "recipe",
+    "regularised",
+    "sparse",
+    "variational",
+}
 _READS_LABELS = ("monitor.readers", "monitor.recordings", "monitor.comparison", "monitor.scan", "wfdb")
 
 

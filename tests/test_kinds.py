@@ -137,7 +137,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (facts / "entry_points.txt").write_text(
         f"[{GROUP}]\nmean=outside_kind:MEAN\nnone=outside_kind:NO_KIND\n{_LOST}"
     )
-    (example,) = blocks(ROOT / "docs" / "autoencoders.md", "python")
+    (example,) = (each for each in blocks(ROOT / "docs" / "autoencoders.md", "python") if "Kind(" in each)
     (tmp_path / "outside_kind.py").write_text(f"{_OUTSIDE}{example}NO_KIND = 'mean'\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
 
