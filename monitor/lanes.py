@@ -168,7 +168,7 @@ class Lane:
             sample=r_peak,
             rr_s=rr_s,
             usual_rr_s=rr_s / math.exp(beats.log_ratio[row]),
-            recurrence=float(verdicts.recurrence[row]),
+            recurrence=float(beats.recurrence[row]),
             surprise=float(verdicts.surprise[row]),
             threshold=float(verdicts.threshold[row]),
             anomalous=flagged,

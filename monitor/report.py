@@ -42,7 +42,7 @@ class Row:
     latent: NDArray[np.float32]  # (leads, width)
     window_mv: NDArray[np.float32]  # (leads, samples); a beat fitted to the usual one
     usual_rr_s: float = float("nan")
-    recurrence: float = 0.0  # how surely its strange shape came before
+    recurrence: float = 0.0  # 0 to 1, how surely its strange shape came before
 
     @property
     def strangest(self) -> int:
