@@ -18,9 +18,7 @@ from monitor.windows import WindowSpec
 
 ON_END = 6  # beats of the shape in a row, each in time; 208's fusion beats come three at a time
 IN_TIME = 0.2  # most |log RR ratio| of a beat in time
-FAR = (
-    -0.3
-)  # least log squared distance to the usual beat over its power; nearer shapes shade into fusion beats
+FAR = -0.3  # least log squared distance to the usual beat over its power: fusion beats are nearer
 P_FIRST = 16  # first sample of the P wave's part, 0.27 s before the R peak; it ends at QRS
 P_SHIFT = 5  # samples by which its place may differ: a wide QRS complex has its R peak elsewhere
 P_SAME = 0.2  # most squared distance of the P waves over the usual one's power, in the best lead

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from monitor.events import Kind, Phase
 from monitor.filters import INTERNAL_RATE_HZ as RATE
 from monitor.quality import Quality
-from monitor.runs import CALM_BEATS, RUN_BEATS
+from monitor.runs import advance
 from monitor.slots import SlotState
 
 UPDATE = 10 * RATE  # an open episode is told again so often
@@ -95,39 +95,23 @@ def on_beat(
     state.last_r[slot] = max(int(state.last_r[slot]), r_peak)
     state.recent[slot, :-1] = state.recent[slot, 1:]
     state.recent[slot, -1] = r_peak, flagged
-    if not flagged:
-        return out + _calm_beat(state, slot, r_peak)
-    state.calm[slot] = 0
-    if state.run[slot] == 0:
+    beats, was_open = int(state.run[slot]), bool(state.run_open[slot])
+    advance(state.run, state.calm, state.run_open, np.array([slot]), np.array([flagged]))
+    if flagged and beats == 0:
         state.run_first[slot] = r_peak
-    state.run[slot] += 1
-    beats = int(state.run[slot])
-    if state.run_open[slot]:
-        if r_peak - state.run_told[slot] >= UPDATE:
-            state.run_told[slot] = r_peak
-            out.append(_run(state, slot, r_peak, Phase.UPDATE))
-    elif beats >= RUN_BEATS:
-        state.run_open[slot], state.run_told[slot] = True, r_peak
-        out.append(_run(state, slot, r_peak, Phase.ONSET))
-    else:
-        out.append(Finding(kind, r_peak, *window, why))
+    if not state.run_open[slot]:
+        if was_open:
+            out.append(_run(state, slot, r_peak, Phase.END, beats))
+        elif flagged:
+            out.append(Finding(kind, r_peak, *window, why))
+    elif flagged and (not was_open or r_peak - state.run_told[slot] >= UPDATE):
+        state.run_told[slot] = r_peak
+        out.append(_run(state, slot, r_peak, Phase.UPDATE if was_open else Phase.ONSET, beats + 1))
     return out
 
 
-def _calm_beat(state: EpisodeState, slot: int, r_peak: int) -> list[Finding]:
-    state.calm[slot] += 1
-    if not state.run_open[slot]:
-        state.run[slot] = 0
-        return []
-    if state.calm[slot] < CALM_BEATS:
-        return []
-    end = _run(state, slot, r_peak, Phase.END)
-    state.run_open[slot], state.run[slot] = False, 0
-    return [end]
-
-
-def _run(state: EpisodeState, slot: int, r_peak: int, phase: Phase) -> Finding:
-    first, beats = int(state.run_first[slot]), int(state.run[slot])
+def _run(state: EpisodeState, slot: int, r_peak: int, phase: Phase, beats: int) -> Finding:
+    first = int(state.run_first[slot])
     at = r_peak if phase is Phase.ONSET else first
     return Finding(Kind.RUN, at, first, r_peak, f"{beats} anomalous beats", phase, beats)
 
@@ -228,7 +212,8 @@ def close_all(state: EpisodeState, slot: int, last: int) -> list[Finding]:
     """Ends of all that is open when a segment ends at internal sample `last`; lost signal stays lost."""
     out = []
     if state.run_open[slot]:
-        out.append(_run(state, slot, int(state.recent[slot, -1, 0]), Phase.END))
+        last_r = int(state.recent[slot, -1, 0])
+        out.append(_run(state, slot, last_r, Phase.END, int(state.run[slot])))
     if state.chaos_open[slot]:
         out.append(_chaotic(state, slot, last, Phase.END))
     if state.pause_open[slot]:

@@ -89,7 +89,7 @@ class Verdicts:
 
     @property
     def lesson(self) -> Lesson:
-        """What the streams may learn from these beats, whatever was seen before and whatever the budget."""
+        """What the streams may learn from these beats: nothing usual from a flagged one, unless lenient."""
         alone = self.surprise - self.recurrence
         usual = (alone < np.minimum(self.threshold, USUAL_SURPRISE)) & (~self.anomalous | self.lenient)
         return Lesson(self.anomalous, usual, alone > STRANGE_SURPRISE, self.raw)

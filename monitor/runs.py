@@ -1,7 +1,7 @@
 """Runs of flagged beats: when one opens, when it ends, and that a beat in it is judged with less patience.
 
-A lasting arrhythmia is one open run. While it lasts, a beat ends it only by being clearly usual, as a
-thermostat has two thresholds: the network has seen strange beats before this one and expects more.
+A lasting arrhythmia is one open run. While it lasts, a beat ends it only by being what may teach, as
+a thermostat has two thresholds: the network has seen strange beats before this one and expects more.
 """
 
 from __future__ import annotations
@@ -44,8 +44,19 @@ def open_run(state: RunState, slot: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def count(state: RunState, slot: NDArray[np.int64], flagged: NDArray[np.bool_]) -> None:
     """Take beats into their streams' runs; slot, flagged: (n,), one beat a stream at most."""
-    calm = np.where(flagged, 0, state.calm[slot] + 1)
-    goes_on = flagged | (state.open[slot] & (calm < CALM_BEATS))
-    beats = np.where(goes_on, state.beats[slot] + flagged, 0)
-    state.open[slot] = goes_on & (state.open[slot] | (beats >= RUN_BEATS))
-    state.beats[slot], state.calm[slot] = beats, calm
+    advance(state.beats, state.calm, state.open, slot, flagged)
+
+
+def advance(
+    beats: NDArray[np.int64],
+    calm: NDArray[np.int64],
+    is_open: NDArray[np.bool_],
+    slot: NDArray[np.int64],
+    flagged: NDArray[np.bool_],
+) -> None:
+    """The rule of a run, in place on (slots,) arrays: RunState's, and those of what is told."""
+    quiet = np.where(flagged, 0, calm[slot] + 1)
+    goes_on = flagged | (is_open[slot] & (quiet < CALM_BEATS))
+    counted = np.where(goes_on, beats[slot] + flagged, 0)
+    is_open[slot] = goes_on & (is_open[slot] | (counted >= RUN_BEATS))
+    beats[slot], calm[slot] = counted, quiet
