@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from typer.testing import CliRunner
 
-from monitor.errors import MonitorError
 from monitor.model import load_model
 from monitor.readers.files import read_recording
 from tests.databases import write_record
+from tests.invocation import invoke
 from tests.models import small_model
 from training.commands.embed import embed
 from training.embedding import LATENT, beats_of, check_model, read_embeddings, write_embedding
@@ -22,14 +21,6 @@ from training.errors import DataError
 
 app = typer.Typer()
 app.command("embed")(embed)
-
-
-def _run(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if isinstance(result.exception, MonitorError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_record(folder, name, 40, ventricular=(25, 30), seed=seed)
     (folder / "flat.csv").write_text("II\n" + "0.0\n" * 5000)
     out = folder / "new" / "beats.parquet"
-    _run(folder / "a", folder / "b", "--out", out, "--model", folder / "model")
+    invoke(app, folder / "a", folder / "b", "--out", out, "--model", folder / "model")
     return folder
 
 
@@ -73,7 +64,7 @@ def test_labels_are_left_open_without_annotations(folder: Path, tmp_path: Path) 
     mv = recording.ecg_mv[:, 1]
     (tmp_path / "a.csv").write_text("V1\n" + "".join(f"{value:.3f}\n" for value in mv))
     out = tmp_path / "a.parquet"
-    text = _run(tmp_path / "a.csv", "--rate", 360, "--out", out, "--model", folder / "model")
+    text = invoke(app, tmp_path / "a.csv", "--rate", 360, "--out", out, "--model", folder / "model")
     beats = read_embeddings([out])
     assert set(beats.column("label").tolist()) == {None}
     assert set(beats.column("lead").tolist()) == {"V1"}
@@ -83,7 +74,7 @@ def test_labels_are_left_open_without_annotations(folder: Path, tmp_path: Path) 
 def test_nothing_to_embed_is_an_error(folder: Path, tmp_path: Path) -> None:
     """A flat recording has no beats, and an empty file would be found out much later."""
     with pytest.raises(DataError, match="no beat that could be judged"):
-        _run(folder / "flat.csv", "--rate", 250, "--out", tmp_path / "x", "--model", folder / "model")
+        invoke(app, folder / "flat.csv", "--rate", 250, "--out", tmp_path / "x", "--model", folder / "model")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,32 +9,24 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from monitor.commands.demo import demo
 from monitor.commands.replay import replay
 from monitor.commands.scan import scan
 from monitor.config import KafkaSettings
 from monitor.demo import DemoOptions
-from monitor.errors import MonitorError, RecordingError
+from monitor.errors import RecordingError
 from monitor.readers.wfdb_records import read_beats, wfdb_library
 from monitor.sender import ChunkSender
 from monitor.synthetic import synthetic_ecg
 from monitor.topics import create_topics
+from tests.invocation import invoke
 from tests.models import small_model
 
 app = typer.Typer()
 app.command("scan")(scan)
 app.command("replay")(replay)
 app.command("demo")(demo)
-
-
-def _run(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if isinstance(result.exception, MonitorError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +54,7 @@ def test_scan_writes_everything_that_is_asked_for(folder: Path, tmp_path: Path) 
         "--annotations",
         "ecgm",
     )
-    text = _run("scan", folder / "rec", "--model", folder / "model", *outputs)
+    text = invoke(app, "scan", folder / "rec", "--model", folder / "model", *outputs)
     assert "Found against annotated" in text
     plain = json.loads((tmp_path / "new" / "out.json").read_text())
     assert {each["group"] for each in plain["figures"]} >= {"V", "N", "all"}
@@ -75,7 +67,7 @@ def test_scan_writes_everything_that_is_asked_for(folder: Path, tmp_path: Path) 
 
 def test_scan_of_csv(folder: Path) -> None:
     """A CSV file with --rate is scanned like any other; without annotations nothing is compared."""
-    text = _run("scan", folder / "rec.csv", "--model", folder / "model", "--rate", 250, "--budget", 1)
+    text = invoke(app, "scan", folder / "rec.csv", "--model", folder / "model", "--rate", 250, "--budget", 1)
     assert "rec: 1:00.00 at 250 Hz, leads II" in text
     assert "annotated" not in text
 
@@ -83,9 +75,9 @@ def test_scan_of_csv(folder: Path) -> None:
 def test_scan_refuses_before_it_works(folder: Path) -> None:
     """A mistyped extension or reference costs no scan."""
     with pytest.raises(RecordingError, match="wanted letters"):
-        _run("scan", folder / "rec", "--annotations", "atr")
+        invoke(app, "scan", folder / "rec", "--annotations", "atr")
     with pytest.raises(RecordingError, match=r"rec\.ref: no such annotation file"):
-        _run("scan", folder / "rec", "--reference", "ref")
+        invoke(app, "scan", folder / "rec", "--reference", "ref")
 
 
 @pytest.mark.integration
@@ -93,7 +85,7 @@ def test_replay_says_how_much_it_sent(folder: Path, broker: str) -> None:
     """Two streams of a minute in chunks of two seconds are sixty chunks."""
     create_topics(KafkaSettings(bootstrap_servers=broker))
     sends = ("--streams", 2, "--speed", 0, "--chunk", 2, "--prefix", "bed")
-    text = _run("replay", folder / "rec", "--bootstrap-servers", broker, *sends)
+    text = invoke(app, "replay", folder / "rec", "--bootstrap-servers", broker, *sends)
     assert text.startswith("60 chunks in 2 streams")
 
 
@@ -110,7 +102,7 @@ def test_replay_is_stopped_by_ctrl_c(folder: Path, broker: str, monkeypatch: pyt
         send(self, stream, value)
 
     monkeypatch.setattr(ChunkSender, "send", interrupted)
-    text = _run("replay", folder / "rec", "--bootstrap-servers", broker, "--speed", 0, "--loop")
+    text = invoke(app, "replay", folder / "rec", "--bootstrap-servers", broker, "--speed", 0, "--loop")
     assert text.startswith("3 chunks in 1 streams")
 
 
@@ -120,7 +112,7 @@ def test_demo_hands_on_what_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr("monitor.demo.run_demo", lambda options, console, draw: given.append(options))
     monkeypatch.setattr("monitor.logs.configure_logging", lambda settings: None)
     words = ("--speed", 2, "--keep", "--record", "a/b", "--output", tmp_path, "--bootstrap-servers", "h:1")
-    _run("demo", *words, "--model", "m")
+    invoke(app, "demo", *words, "--model", "m")
     assert given == [
         DemoOptions(
             output=tmp_path,
@@ -136,7 +128,9 @@ def test_demo_hands_on_what_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_scan_groups_alike_beats(folder: Path, tmp_path: Path) -> None:
     """--group tells every anomalous beat once, in the table, the JSON and a strip a group."""
     out, png = tmp_path / "out.json", tmp_path / "groups.png"
-    text = _run("scan", folder / "rec", "--model", folder / "model", "--group", "--json", out, "--plot", png)
+    text = invoke(
+        app, "scan", folder / "rec", "--model", folder / "model", "--group", "--json", out, "--plot", png
+    )
     assert "Anomalous beats, grouped" in text
     plain = json.loads(out.read_text())
     flagged = [sample for group in plain["groups"] for sample in group["samples"]]
