@@ -163,6 +163,46 @@ def test_an_objective_is_a_choice_of_the_command(data: Path, tmp_path: Path) -> 
     assert len(scan(recording_of(ecg), Detector(load_model(tmp_path))).windows.sample) > 30
 
 
+def test_settings_of_objective_and_pretraining_are_choices_too(data: Path, tmp_path: Path) -> None:
+    """They are in the manifest, and shape the network: an L1 penalty needs no unit from 0 to 1."""
+    chosen = {
+        "objective": ("sparse", "penalty=l1", "weight=0.01"),
+        "pretraining": ("greedy", "epochs=1", "batch=64"),
+    }
+    words = [
+        word
+        for option, (kind, *settings) in chosen.items()
+        for word in (f"--{option}", kind, *(w for each in settings for w in (f"--{option}-setting", each)))
+    ]
+    command = _fit(data, tmp_path, "--form", "plain", "--encoder", "dense", "--epochs", "1", *words)
+    assert _ecg_train(*command) == 0
+    manifest = read_manifest(tmp_path)
+    told = manifest.code["fit"]["fixed"]
+    assert told["objective"]["sparse"].items() >= {"penalty": "l1", "weight": 0.01}.items()
+    assert told["pretraining"].items() >= {"kind": "greedy", "epochs": 1, "batch": 64}.items()
+    assert manifest.networks["fixed"].settings["activation"] == "identity"
+
+
+def test_masking_needs_no_noise_records(data: Path, tmp_path: Path) -> None:
+    """The noise stress test isn't there, and nothing of it is asked for."""
+    masked = ("--objective", "denoising", "--objective-setting", "noise=masking", "--epochs", "1")
+    assert _ecg_train(*_fit(data, tmp_path, "--form", "plain", "--encoder", "dense", *masked)) == 0
+    manifest = read_manifest(tmp_path)
+    assert manifest.code["fit"]["population"]["objective"]["denoising"]["noise"] == "masking"
+    assert "noise_sha256" not in manifest.data
+
+
+def test_a_setting_that_is_none_is_a_usage_error(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is read; the message has what there is."""
+    asked = ("--objective", "sparse", "--objective-setting", "penalties=l1")
+    assert _ecg_train(*_fit(data, tmp_path, "--form", "plain", *asked)) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "objective sparse has no setting 'penalties'; there are penalty=kl, target=0.05" in said
+    assert not any(tmp_path.iterdir())
+
+
 def test_denoising_needs_the_noise_stress_test(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

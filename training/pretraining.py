@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from monitor.autoencoders.composed import ComposedEncoderDecoder
 from monitor.autoencoders.dense import DenseDecoder, DenseEncoder
 from monitor.autoencoders.interface import EncoderDecoder
+from training.chosen import changed
 from training.rbm import Rbm, train_rbm
 
 KINDS = ("greedy", "rbm")
@@ -37,8 +39,20 @@ class PretrainingSettings:
     rbm_rate: float = 0.05  # of contrastive divergence
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS or min(self.epochs, self.batch) < 1:
-            raise ValueError(f"need a kind of {KINDS}, epochs and batch >= 1; got {self}")
+        whole = min(self.epochs, self.batch) >= 1
+        if self.kind not in KINDS or not whole or min(self.learning_rate, self.rbm_rate) <= 0:
+            raise ValueError(f"need a kind of {KINDS}, epochs and batch >= 1, rates above 0; got {self}")
+
+
+def pretraining_settings(kind: str | None, given: Mapping[str, Any]) -> PretrainingSettings | None:
+    """A kind's settings with the values given, None for no pre-training; raises ValueError."""
+    if kind is None:
+        if given:
+            raise ValueError(
+                f"settings of a pre-training need one of {', '.join(KINDS)}; got {', '.join(given)}"
+            )
+        return None
+    return changed(PretrainingSettings(kind=kind), given, f"pre-training {kind}", fixed=("kind",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
+from training.chosen import changed
 from training.contractive import ContractiveSettings, contractive_penalty
 from training.corruption import DenoisingSettings, corrupt
 from training.losses import LOSSES
@@ -48,11 +51,22 @@ KINDS = {
 }
 
 
-def objective_settings(kind: str, loss: str = "") -> ObjectiveSettings:
-    """A kind's settings, with another loss than its own if one is given; raises ValueError."""
+def objective_settings(
+    kind: str, loss: str = "", given: Mapping[str, Any] | None = None
+) -> ObjectiveSettings:
+    """A kind's settings, with another loss than its own if one is given; raises ValueError.
+
+    given: of the kind's own settings those that are not to be the defaults.
+    """
     if kind not in KINDS:
         raise ValueError(f"objective is {kind!r}, wanted one of {', '.join(KINDS)}")
-    return replace(KINDS[kind], loss=loss) if loss else KINDS[kind]
+    settings = replace(KINDS[kind], loss=loss) if loss else KINDS[kind]
+    if not given:
+        return settings
+    own = getattr(settings, kind, None)
+    if own is None:
+        raise ValueError(f"objective {kind} has no settings; got {', '.join(given)}")
+    return replace(settings, **{kind: changed(own, given, f"objective {kind}")})
 
 
 def regularised(

@@ -27,11 +27,17 @@ def fit(
     objective: Annotated[
         str, typer.Option(help="plain, sparse, denoising, contractive, or variational.")
     ] = "plain",
+    objective_setting: Annotated[
+        list[str] | None, typer.Option(help="Of the objective, as noise=masking, weight=0.5; repeat.")
+    ] = None,
     loss: Annotated[
         str, typer.Option(help="log, mse, mae, huber, bce, or gaussian. Default: the objective's.")
     ] = "",
     pretraining: Annotated[
         str | None, typer.Option(help="Of dense layers, one by one: greedy, or rbm.")
+    ] = None,
+    pretraining_setting: Annotated[
+        list[str] | None, typer.Option(help="Of the pre-training, as epochs=10; repeat.")
     ] = None,
     score: Annotated[str, typer.Option(help="error, probability (variational), or neighbours.")] = "error",
     name: Annotated[str, typer.Option(help="The model's name in events and metrics.")] = "",
@@ -53,7 +59,7 @@ def fit(
     from training.architecture import Architecture, parse_settings
     from training.build import all_normals, data_facts, fit_model, noise_facts
     from training.noise_records import training_noise
-    from training.pretraining import PretrainingSettings
+    from training.pretraining import pretraining_settings
     from training.progress import bar, epoch_bar
     from training.recipe import recipes
     from training.records import TRAINING, normal_records
@@ -71,8 +77,8 @@ def fit(
             decoder_settings=parse_settings(decoder_setting or []),
         )
         # Without a choice the plain LSTM form, whose weights have names of their own.
-        aim = objective_settings(objective, loss)
-        first = PretrainingSettings(kind=pretraining) if pretraining else None
+        aim = objective_settings(objective, loss, parse_settings(objective_setting or []))
+        first = pretraining_settings(pretraining, parse_settings(pretraining_setting or []))
         default = (architecture, aim, first, encoder) == (Architecture(), ObjectiveSettings(), None, None)
         parts = recipes(form, spec, seed, epochs, None if default else architecture, aim, first)
     except ValueError as exc:
