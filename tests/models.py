@@ -22,7 +22,9 @@ from monitor.recordings import Recording
 from monitor.synthetic import SyntheticEcg, synthetic_ecg
 from monitor.usual import BeatBatch, Lesson
 from monitor.windows import WindowSpec
+from training.architecture import Architecture
 from training.datasets import concatenate
+from training.regularised import ObjectiveSettings
 
 NETWORKS = {
     "usual": NetworkSpec("contextual", {"hidden": 8, "latent": 4, "decoder": 8, "position": 2}),
@@ -40,6 +42,17 @@ def small_model(folder: Path | None = None, *, contextual: bool = True) -> Model
     if folder is not None:
         manifest = save_artifact(folder, manifest, networks)
     return Model(manifest, networks)
+
+
+def composed_model(
+    folder: Path, architecture: Architecture, objective: ObjectiveSettings | None = None
+) -> Model:
+    """An untrained model of this kind, and its artifact."""
+    torch.manual_seed(3)
+    aim, samples = objective or ObjectiveSettings(), {"population": 104, "fixed": 256}
+    specs = {name: architecture.network(n, 125.0, 8, aim) for name, n in samples.items()}
+    networks = {name: build(spec.form, spec.settings).eval() for name, spec in specs.items()}
+    return Model(save_artifact(folder, calibrated(specs, networks), networks), networks)
 
 
 def recording_of(ecg: SyntheticEcg, name: str = "made-up") -> Recording:

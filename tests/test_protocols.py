@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 import typer
 
 from monitor.artifact import Manifest
 from monitor.figures import Figure
 from monitor.synthetic import synthetic_ecg
 from tests.databases import write_record
-from tests.models import recording_of, small_model
+from tests.models import composed_model, recording_of, small_model
+from training.architecture import Architecture
 from training.commands.evaluate import evaluate as command
 from training.errors import DataError
 from training.protocol import Request
@@ -50,6 +52,21 @@ def real() -> Path:
 
 def _values(report: dict[str, Any], name: str) -> dict[str, float | None]:
     return {each["group"]: each["value"] for each in report["figures"] if each["name"] == name}
+
+
+def test_a_composed_model_is_judged_as_any(data: Path, tmp_path: Path) -> None:
+    """Its kind makes no difference to the inter-patient protocol: both forms have their figures."""
+    torch.set_num_threads(1)
+    sizes: dict[str, Any] = {
+        "encoder_settings": {"channels": [4, 8]},
+        "decoder_settings": {"hidden": [16]},
+    }
+    model = composed_model(tmp_path, Architecture(encoder="conv", decoder="dense", **sizes))
+    request = Request(data=data, model=model, records=("103", "232"))
+    _, report = evaluate(find("inter-patient"), request)
+    areas = _values(report, "auroc")
+    assert min(areas["V"] or 0, areas["V/detected"] or 0) > 0.95
+    assert [row["record"] for row in report["records"]] == ["103", "232"]
 
 
 def test_inter_patient_from_the_command_line(

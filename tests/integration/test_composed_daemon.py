@@ -6,21 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-import torch
 
-from monitor.artifact import save_artifact
-from monitor.autoencoders.registry import build
 from monitor.detector import Detector
 from monitor.events import ScoredWindows, decode_beats, encode_beats, encode_event
 from monitor.messages import decode_chunk
-from monitor.model import Model
 from monitor.recordings import encoded_chunks
 from monitor.synthetic import synthetic_ecg
 from tests.integration.harness import START_US, Bench, by_stream, wait_until, worker
 from tests.integration.test_daemon import CLI
-from tests.models import calibrated, recording_of
+from tests.models import composed_model, recording_of
 from training.architecture import Architecture
-from training.regularised import ObjectiveSettings, objective_settings
+from training.regularised import objective_settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_thread")]
 
@@ -36,15 +32,6 @@ AHEAD = Architecture(encoder="dense", ahead_s=0.2, latent=8)
 PROBABLE = Architecture(encoder="dense", latent=8, score="probability")
 
 Row = tuple[object, ...]
-
-
-def _model(folder: Path, architecture: Architecture, aim: ObjectiveSettings) -> Model:
-    """An untrained model of this kind that is calibrated on made-up ECG, as its artifact and in memory."""
-    torch.manual_seed(3)
-    samples = {"population": 104, "fixed": 256}
-    specs = {name: architecture.network(n, 125.0, 8, aim) for name, n in samples.items()}
-    networks = {name: build(spec.form, spec.settings).eval() for name, spec in specs.items()}
-    return Model(save_artifact(folder, calibrated(specs, networks), networks), networks)
 
 
 def _ecg() -> list[tuple[str, bytes]]:
@@ -81,7 +68,7 @@ def test_the_worker_says_what_the_detector_says(
     objective: str,
 ) -> None:
     """Whatever its model is composed of: the same events and the same scored windows, bit for bit."""
-    model = _model(tmp_path / "model", architecture, objective_settings(objective))
+    model = composed_model(tmp_path / "model", architecture, objective_settings(objective))
     sent, detector = _ecg(), Detector(model)
     said = [detector.process([decode_chunk(value)]) for _, value in sent]
     events = by_stream((event.stream.encode(), encode_event(event)) for part in said for event in part.events)
