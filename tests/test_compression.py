@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.databases import write_record
-from tests.models import small_model
+from tests.models import composed_model, small_model
+from training.architecture import Architecture
 from training.compression import PROTOCOL, keep, prd, prdn
+from training.errors import DataError
 from training.protocol import Request
 
 
@@ -65,3 +68,11 @@ def test_protocol_tells_of_beats_by_class_and_of_fixed_windows(tmp_path: Path) -
     (table,) = result.tables
     assert [row[0] for row in table.rows] == ["population", "population/N", "population/V", "fixed"]
     assert set(result.details["by_record"]) == {"100", "103"}
+
+
+def test_a_predictor_keeps_no_window(tmp_path: Path) -> None:
+    """Its latent vector holds no window's first part, and the samples that it is given are not stored."""
+    torch.set_num_threads(1)
+    model = composed_model(tmp_path / "model", Architecture(encoder="dense", latent=8, ahead_s=0.2))
+    with pytest.raises(DataError, match=r"population predicts a window's last 25 samples.*without --ahead"):
+        PROTOCOL.run(Request(data=tmp_path, model=model))

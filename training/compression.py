@@ -16,6 +16,7 @@ from monitor.latents import NETWORK
 from monitor.model import Model, halves
 from monitor.report import Row
 from monitor.scoring import run_tiled
+from training.errors import DataError
 from training.evaluation import score_detected
 from training.measures import draws, interval, measured
 from training.protocol import Protocol, Request, Result
@@ -134,6 +135,7 @@ def _losses(
 def run(request: Request) -> Result:
     """Losses of every record's windows; figures are means over records with intervals over patients."""
     model = request.required_model()
+    _check_whole(model)
     folder = database(request.data, "mitdb")
     names = record_names(folder, request.records or DS2)
     records = [read_record(folder / name) for name in names]
@@ -160,6 +162,17 @@ def run(request: Request) -> Result:
         tables=[Table("Latent vectors in place of samples", columns, rows)],
         details={"by_record": by_record},
     )
+
+
+def _check_whole(model: Model) -> None:
+    """Raise DataError for a predictor: what it is given of a window would have to be kept as samples, too."""
+    for name in (NETWORK, FIXED):
+        ahead = model.manifest.networks[name].settings.get("ahead", 0)
+        if ahead:
+            raise DataError(
+                f"{model.name}: {name} predicts a window's last {ahead} samples, its latent vector does not"
+                " hold the rest; compression needs a model fitted without --ahead"
+            )
 
 
 def _figures(group: str, records: Sequence[dict[str, tuple[float, float, float]]]) -> list[Figure]:

@@ -78,7 +78,7 @@ def test_the_worker_says_what_the_detector_says(
     bench = Bench(noida_broker, tmp_path)
     bench.send(sent)
     with worker(bench, "one", command=(*CLI, "run", "--config")) as running:
-        wait_until(lambda: _counted(bench) == {name: len(rows) for name, rows in beats.items()}, 40, "beats")
+        wait_until(lambda: _counted(bench) == {name: len(rows) for name, rows in beats.items()}, 90, "beats")
         assert running.end() == 0
     assert bench.events() == events
     assert _rows(record.value for record in bench.read("beats")) == beats
