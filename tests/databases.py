@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from monitor.readers.wfdb_records import wfdb_library
 from monitor.synthetic import synthetic_ecg
 
@@ -26,3 +28,17 @@ def write_record(
     with (folder / "RECORDS").open("a", encoding="utf-8") as records:
         records.write(f"{name}\n")
     return folder / name
+
+
+def write_ecg5000(folder: Path, normal: int, anomalous: int) -> None:
+    """ECG5000's file with beats of 140 samples: a bump each, an inverted one where anomalous."""
+    rng = np.random.default_rng(0)
+    bump = np.exp(-(((np.arange(140) - 60) / 10) ** 2))
+    lines = ["split,normal,class," + ",".join(f"t{i}" for i in range(140))]
+    for row in range(normal + anomalous):
+        usual = row < normal
+        beat = (1 if usual else -1) * bump * rng.normal(1, 0.1) + rng.normal(0, 0.05, 140)
+        values = ",".join(f"{value:.5f}" for value in beat)
+        lines.append(f"{'TRAIN' if row % 2 else 'TEST'},{int(usual)},{1 if usual else 0},{values}")
+    (folder / "ecg5000").mkdir()
+    (folder / "ecg5000" / "ECG5000_ALL.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.databases import write_ecg5000
 from training import ecg5000
 from training.ecg5000 import decisions, neighbour_scores, read_beats, robust_threshold
 from training.errors import DataError
@@ -17,23 +18,9 @@ from training.protocols import evaluate, find
 from training.splits import areas
 
 
-def _write(folder: Path, normal: int, anomalous: int) -> None:
-    """Beats of 140 samples: a bump each, an inverted one where anomalous."""
-    rng = np.random.default_rng(0)
-    bump = np.exp(-(((np.arange(140) - 60) / 10) ** 2))
-    lines = ["split,normal,class," + ",".join(f"t{i}" for i in range(140))]
-    for row in range(normal + anomalous):
-        usual = row < normal
-        beat = (1 if usual else -1) * bump * rng.normal(1, 0.1) + rng.normal(0, 0.05, 140)
-        values = ",".join(f"{value:.5f}" for value in beat)
-        lines.append(f"{'TRAIN' if row % 2 else 'TEST'},{int(usual)},{1 if usual else 0},{values}")
-    (folder / "ecg5000").mkdir()
-    (folder / "ecg5000" / "ECG5000_ALL.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def test_protocol_on_made_up_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inverted beats are all told, at a threshold from normal beats that keeps most of these quiet."""
-    _write(tmp_path, 300, 40)
+    write_ecg5000(tmp_path, 300, 40)
     monkeypatch.setattr(ecg5000, "LSTM_FIT", FitSettings(epochs=1, batch=64))
     monkeypatch.setattr(ecg5000, "LSTM_SPLITS", 1)
     result, report = evaluate(find("ecg5000"), Request(data=tmp_path))
@@ -49,7 +36,7 @@ def test_missing_or_broken_file(tmp_path: Path) -> None:
     """The error says what file is wanted, and what it should hold."""
     with pytest.raises(DataError, match=r"ALL\.csv: no such file"):
         read_beats(tmp_path)
-    _write(tmp_path, 1, 1)
+    write_ecg5000(tmp_path, 1, 1)
     with (tmp_path / ecg5000.FILE).open("a", encoding="utf-8") as file:
         file.write("TRAIN,1,1,nonsense\n")
     with pytest.raises(DataError, match="not a table"):

@@ -69,7 +69,7 @@ def fit_baselines(
 
     network: a plain LSTM encoder-decoder that the same patients trained; None = leave it out.
     """
-    windows = np.concatenate([_normal(beats, beats.centred_mv(spec)) for beats in patients])
+    windows = np.concatenate([normal_values(beats, beats.centred_mv(spec)) for beats in patients])
     makers: dict[str, Callable[[], Score]] = {
         "principal components": lambda: principal_components(windows),
         "one-class SVM": lambda: one_class_svm(windows),
@@ -79,28 +79,36 @@ def fit_baselines(
     if network is not None:
         makers["plain LSTM, squared error"] = lambda: lstm(network)
     median = partial(median_distance, spec=spec)
-    shapes = [_calibrated("running median beat", "usual-beat baseline", median, patients)]
+    shapes = [calibrated("running median beat", "usual-beat baseline", median, patients)]
     advance(1)
     for name, make in makers.items():
-        error_of = partial(_by_lead, spec=spec, score=make())
-        shapes.append(_calibrated(name, f"{name} + ½ prematurity", error_of, patients))
+        error_of = partial(error_by_lead, spec=spec, score=make())
+        shapes.append(calibrated(name, f"{name} + ½ prematurity", error_of, patients))
         advance(1)
-    early = [prematurity(beats.r_peak)[beats.label == "N"] for beats in patients]
-    return Baselines(fit_calibration(np.concatenate(early)), shapes)
+    return Baselines(fit_early(patients), shapes)
 
 
-def _calibrated(name: str, with_early: str, error_of: ErrorOf, patients: Sequence[BeatWindows]) -> Shape:
-    normal = np.concatenate([_normal(beats, error_of(beats)) for beats in patients])
+def fit_early(patients: Sequence[BeatWindows]) -> Calibration:
+    """The distribution of the patients' normal beats' prematurity."""
+    return fit_calibration(
+        np.concatenate([prematurity(beats.r_peak)[beats.label == "N"] for beats in patients])
+    )
+
+
+def calibrated(name: str, with_early: str, error_of: ErrorOf, patients: Sequence[BeatWindows]) -> Shape:
+    """A method with the distribution of its errors over the patients' normal beats."""
+    normal = np.concatenate([normal_values(beats, error_of(beats)) for beats in patients])
     return Shape(name, with_early, error_of, fit_calibration(normal))
 
 
-def _normal(beats: BeatWindows, values: NDArray[Any]) -> NDArray[Any]:
-    """Values of normal beats on usable leads; values: (n, leads, ...)."""
+def normal_values(beats: BeatWindows, values: NDArray[Any]) -> NDArray[Any]:
+    """(m, ...) of the normal beats on usable leads, from values (n, leads, ...)."""
     chosen: NDArray[Any] = values[beats.good & (beats.label == "N")[:, None]]
     return chosen
 
 
-def _by_lead(beats: BeatWindows, spec: WindowSpec, score: Score) -> NDArray[np.float64]:
+def error_by_lead(beats: BeatWindows, spec: WindowSpec, score: Score) -> NDArray[np.float64]:
+    """A score of windows on every usable lead of every beat, (n, leads), NaN elsewhere."""
     out = np.full(beats.good.shape, np.nan)
     if beats.good.any():
         out[beats.good] = score(np.ascontiguousarray(beats.centred_mv(spec)[beats.good]))

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from monitor.errors import MonitorError
-from training.commands import calibrate, data, embed, evaluate, fit, similar
+from training.commands import calibrate, compare, data, embed, evaluate, fit, similar
 
 app = typer.Typer(
     name="ecg-train",
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Fetch ECG databases; train, calibrate and evaluate models. Research use only.",
 )
-for module in (data, fit, calibrate, evaluate, embed, similar):
+for module in (data, fit, calibrate, evaluate, compare, embed, similar):
     name = module.__name__.rpartition(".")[2]
     app.command(name)(getattr(module, name))
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.autoencoders.lstm import LstmEncoderDecoder, LstmSettings
-from training.fit import CHUNK, FitSettings, fit
-from training.objectives import OBJECTIVES, Examples
+from training.fit import CHUNK, FitSettings
+from training.objectives import OBJECTIVES
+from training.window_fit import fit_windows
 
 
 def train_plain(
@@ -24,10 +22,7 @@ def train_plain(
     """A network trained on (n, samples) normal windows, stopped on other normal ones."""
     torch.manual_seed(settings.seed)
     net = LstmEncoderDecoder(sizes)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / "checkpoint"
-        plain = OBJECTIVES["population"]
-        fit(net, plain, _examples(normals), _examples(held_out), settings, checkpoint, lambda _: None)
+    fit_windows(net, OBJECTIVES["population"], normals, held_out, settings)
     return net
 
 
@@ -39,7 +34,3 @@ def squared_error(net: EncoderDecoder, windows: NDArray[np.float32]) -> NDArray[
         part = torch.from_numpy(windows[start : start + CHUNK])
         out[start : start + CHUNK] = ((net(Inputs(part)).mean - part) ** 2).mean(dim=1).numpy()
     return out
-
-
-def _examples(windows: NDArray[np.float32]) -> Examples:
-    return Examples(Inputs(torch.from_numpy(np.ascontiguousarray(windows))))

@@ -9,12 +9,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from training.fit import EpochRecord
+
+Told = Callable[[str, float], object]  # what is done now, and how much of all has been done since
 
 
 @contextmanager
@@ -39,11 +43,19 @@ def epoch_bar(total: int) -> Iterator[Callable[[str, EpochRecord], None]]:
         progress.update(task, completed=total)
 
 
-def _progress() -> Progress:
+@contextmanager
+def told_bar(title: str, total: float) -> Iterator[Told]:
+    """A bar over work of many parts; the function that it yields says which, and moves it on."""
+    with _progress(TaskProgressColumn()) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda what, amount: progress.update(task, advance=amount, description=what)
+
+
+def _progress(amount: ProgressColumn | None = None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        amount or MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     from training.protocol import Result
-    from training.tables import Table
 
 _Protocol = Annotated[str, typer.Option(help="Its name, such as ec57 or qrs; a wrong one lists all.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
@@ -52,6 +49,7 @@ def evaluate(
     """Measure a model, or the QRS detector, on annotated recordings."""
     from monitor.artifact import default_model
     from monitor.model import load_model
+    from training.commands.output import progress_bar, show, write_json
     from training.markdown import write_section
     from training.page import write_page
     from training.protocol import Request
@@ -70,17 +68,16 @@ def evaluate(
         model_folder=model or default_model(),
         records=names,
         annotations=annotations,
-        bar=_bar,
+        bar=progress_bar,
     )
     result, report = run(chosen, request)
     for table in result.tables:
-        _print(table)
+        show(table)
     if publish:
         _publish(model, data, result)
     print(f"{chosen.name}: {chosen.summary}; this run took {report['elapsed_s']:.0f} s")
     if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(json_path, report)
     if docs is not None:
         write_section(docs, report, result, _command(protocol, model, names, "--docs", docs))
     if report_path is not None:
@@ -102,25 +99,3 @@ def _publish(model: Path | None, data: Path, result: Result) -> None:
     from training.records import DS2, normal_records
 
     publish(model or default_model(), result, normal_records(data, DS2[:4]))
-
-
-@contextmanager
-def _bar(what: str, total: float) -> Iterator[Callable[[float], object]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=total)
-        yield lambda amount: bars.advance(task, amount)
-
-
-def _print(table: Table) -> None:
-    from rich import table as rich_table
-    from rich.console import Console
-
-    if not table.rows:
-        return
-    drawn = rich_table.Table(*table.columns, title=table.title)
-    for row in table.rows:
-        drawn.add_row(*row)
-    Console().print(drawn)

@@ -1,0 +1,76 @@
+"""`ecg-train compare`: every kind of encoder-decoder on the same data and budget."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SUMMARY = (
+    "every kind trained on the same beats for as many epochs, judged on DS2 and ECG5000; about 40 minutes"
+)
+SUMMARY_QUICK = (
+    "every kind trained for a moment, judged on five patients and ECG5000: a look; about 3 minutes"
+)
+
+
+def compare(
+    data: Annotated[Path, typer.Option(help="Folder that holds mitdb/, nstdb/ and ecg5000/.")],
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind beside the LSTM; repeat. A wrong one lists all.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A look in three minutes: few patients, few epochs.")
+    ] = False,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Replace the table's section of this Markdown page, or append it.")
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")] = None,
+) -> None:
+    """Train every kind of autoencoder on the same normal beats, and say what each costs and gives."""
+    from training.commands.output import progress_bar, show, write_json
+    from training.compare import compare as run
+    from training.contenders import chosen
+    from training.kind_chart import draw_kinds
+    from training.kind_data import QUICK, Budget
+    from training.markdown import write_section
+    from training.progress import told_bar
+    from training.protocol import Protocol, Request
+    from training.protocols import evaluate
+
+    try:
+        kinds = chosen(kind or [])
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--kind") from exc
+    budget = QUICK if quick else Budget()
+    protocol = Protocol(
+        name="compare",
+        summary=SUMMARY_QUICK if quick else SUMMARY,
+        run=lambda request: run(request, budget, kinds, told_bar),
+        needs_model=False,
+    )
+    result, report = evaluate(protocol, Request(data=data, bar=progress_bar))
+    for table in result.tables:
+        show(table)
+    print(f"compare: {protocol.summary}; this run took {report['elapsed_s']:.0f} s")
+    if json_path is not None:
+        write_json(json_path, report)
+    if figure is not None:
+        figure.parent.mkdir(parents=True, exist_ok=True)
+        figure.write_bytes(draw_kinds(result.figures))
+    if docs is not None:
+        write_section(docs, report, result, _command(kind or (), quick=quick, docs=docs, figure=figure))
+
+
+def _command(kinds: Sequence[str], *, quick: bool, docs: Path, figure: Path | None) -> str:
+    """What to type to print the same; a page's reader has their data elsewhere."""
+    words = ["ecg-train", "compare", "--data", "DATA"]
+    words += [word for kind in kinds for word in ("--kind", kind)]
+    words += ["--quick"] if quick else []
+    words += ["--docs", str(docs)]
+    words += ["--figure", str(figure)] if figure is not None else []
+    return shlex.join(words)

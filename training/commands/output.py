@@ -1,0 +1,44 @@
+"""How the commands that measure show their progress and what they found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich import table as rich_table
+from rich.console import Console
+from rich.progress import Progress
+
+from training.tables import Table
+
+_WIDE = 200
+
+
+@contextmanager
+def progress_bar(what: str, total: float) -> Iterator[Callable[[float], object]]:
+    """A bar that leaves nothing behind; the function that it yields moves it on."""
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda amount: bars.advance(task, amount)
+
+
+def show(table: Table) -> None:
+    """Print a table that has rows."""
+    if not table.rows:
+        return
+    drawn = rich_table.Table(*table.columns, title=table.title)
+    for row in table.rows:
+        drawn.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # a file has no edge at which a table must be squeezed
+    console.print(drawn)
+
+
+def write_json(path: Path, report: dict[str, Any]) -> None:
+    """Write a report for programs; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
