@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 SUMMARY = (
-    "every kind trained on the same beats for as many epochs, judged on DS2 and ECG5000; about 40 minutes"
+    "every kind trained on the same beats for as many epochs, judged on DS2 and ECG5000; about 20 minutes"
 )
 SUMMARY_QUICK = (
     "every kind trained for a moment, judged on five patients and ECG5000: a look; about 3 minutes"
