@@ -92,13 +92,14 @@ def test_pretraining_that_cannot_be_is_refused_at_once() -> None:
 
 
 def test_settings_of_the_command_line() -> None:
-    """Numbers, lists and truth as JSON has them, anything else as text."""
-    given = ["depth=2", "hidden=[32, 16]", "bidirectional=true", "activation=tanh"]
+    """Numbers, lists and truth as JSON has them, anything else as text: what is not a number, too."""
+    given = ["depth=2", "hidden=[32, 16]", "bidirectional=true", "activation=tanh", "weight=NaN"]
     assert parse_settings(given) == {
         "depth": 2,
         "hidden": [32, 16],
         "bidirectional": True,
         "activation": "tanh",
+        "weight": "NaN",
     }
     for wrong in ("depth", "depth=", "=2"):
         with pytest.raises(ValueError, match="wanted NAME=VALUE"):

@@ -23,6 +23,7 @@ from monitor.synthetic import synthetic_ecg
 from tests.databases import write_record
 from tests.models import recording_of
 from tests.normals import pickles
+from tests.test_docs import quoted_commands
 from training import cli, records
 from training.build import data_facts
 from training.errors import DataError
@@ -181,6 +182,16 @@ def test_settings_of_objective_and_pretraining_are_choices_too(data: Path, tmp_p
     assert told["objective"]["sparse"].items() >= {"penalty": "l1", "weight": 0.01}.items()
     assert told["pretraining"].items() >= {"kind": "greedy", "epochs": 1, "batch": 64}.items()
     assert manifest.networks["fixed"].settings["activation"] == "identity"
+
+
+def test_kinds_on_the_page_can_be_built(tmp_path: Path) -> None:
+    """Every choice that the page shows gets as far as the records, which are not there."""
+    fits = (words[1:] for words in quoted_commands() if words[:2] == ["ecg-train", "fit"])
+    shown = [words for words in fits if "--data" in words]  # others are mentioned, not shown whole
+    assert len(shown) > 10
+    for words in shown:
+        given = [str(tmp_path) if word == "data" else word for word in words]
+        assert _ecg_train(*given) == 8, words
 
 
 def test_masking_needs_no_noise_records(data: Path, tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def parse_settings(given: Sequence[str]) -> dict[str, Any]:
         if not (name and equals and value):
             raise ValueError(f"got {each!r}, wanted NAME=VALUE")
         try:
-            settings[name] = json.loads(value)
+            # NaN would pass for a weight that is not below 0.
+            settings[name] = json.loads(value, parse_constant=str)
         except json.JSONDecodeError:
             settings[name] = value
     return settings
