@@ -35,6 +35,8 @@ class Topics(_Section):
     beats: str = "ecg.beats"
     state: str = "ecg.state"
     deadletter: str = "ecg.deadletter"
+    profiles: str = "ecg.profiles"
+    feedback: str = "ecg.feedback"
 
 
 class KafkaSettings(_Section):

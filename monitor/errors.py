@@ -46,7 +46,7 @@ class ScoreError(MonitorError):
 
 
 class DecodeError(MonitorError):
-    """A record's bytes are not a valid ECG chunk; `reason` is a metric label and a header."""
+    """A record's bytes are not a valid chunk, profile or verdict; `reason` is a metric label and a header."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

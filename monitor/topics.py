@@ -13,6 +13,7 @@ from monitor.errors import BrokerError
 
 _DAY_MS = 24 * 3600 * 1000
 _HOUR_MS = 3600 * 1000
+SIGNAL_DAYS = 3  # how long the input is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class TopicSpec:
 
 
 def topic_specs(topics: Topics, partitions: int = 12, replication: int = 1) -> list[TopicSpec]:
-    """What to create: `state` and `beats` mirror the partitions of `signal`."""
+    """What to create: `state`, `beats`, `profiles` and `feedback` mirror the partitions of `signal`."""
     keep = {
-        topics.signal: _delete(3, segment_hours=1),
+        topics.signal: _delete(SIGNAL_DAYS, segment_hours=1),
         topics.events: _delete(400, segment_hours=24 * 7),
         topics.beats: _delete(7, segment_hours=6),
         topics.deadletter: _delete(28, segment_hours=24),
@@ -41,6 +42,14 @@ def topic_specs(topics: Topics, partitions: int = 12, replication: int = 1) -> l
             "max.compaction.lag.ms": str(_HOUR_MS),
             "delete.retention.ms": str(_DAY_MS),
         },
+        # Nothing is compacted away that the input still to be read could have been judged by.
+        topics.profiles: {
+            "cleanup.policy": "compact",
+            "segment.ms": str(_DAY_MS),
+            "min.compaction.lag.ms": str(SIGNAL_DAYS * _DAY_MS),
+            "delete.retention.ms": str(SIGNAL_DAYS * _DAY_MS),
+        },
+        topics.feedback: _delete(3650, segment_hours=24 * 28),
     }
     compression = {"compression.type": "producer"}
     return [
@@ -104,11 +113,11 @@ def topic_problems(settings: KafkaSettings, write_beats: bool = True) -> list[st
     """What is wrong with the broker's topics, a sentence each; empty if nothing is."""
     counts = partition_counts(settings)
     topics = settings.topics
-    wanted = [topics.signal, topics.events, topics.state, topics.deadletter]
+    wanted = [topics.signal, topics.events, topics.state, topics.profiles, topics.deadletter]
     wanted += [topics.beats] if write_beats else []
     problems = [f"topic {name} does not exist" for name in wanted if name not in counts]
     signal = counts.get(topics.signal)
-    for mirror in (topics.state, topics.beats):
+    for mirror in (topics.state, topics.profiles, topics.beats):
         if signal is not None and mirror in wanted and counts.get(mirror, signal) != signal:
             problems.append(
                 f"topic {mirror} has {counts[mirror]} partitions, wanted {signal}, as many as {topics.signal}"

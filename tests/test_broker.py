@@ -82,7 +82,10 @@ def test_topics_suit_what_they_hold() -> None:
     """State is compacted and as wide as the signal; whatever expires does so by whole segments."""
     specs = {spec.name: spec for spec in topic_specs(Topics(), partitions=7)}
     assert specs["ecg.state"].config["cleanup.policy"] == "compact"
-    assert {specs[f"ecg.{name}"].partitions for name in ("signal", "state", "beats", "events")} == {7}
+    assert {
+        specs[f"ecg.{name}"].partitions
+        for name in ("signal", "state", "beats", "events", "profiles", "feedback")
+    } == {7}
     for spec in specs.values():
         assert ("retention.ms" in spec.config) == (spec.config["cleanup.policy"] == "delete")
         assert "segment.ms" in spec.config
@@ -131,5 +134,5 @@ def test_two_creators_do_not_quarrel(broker: str, monkeypatch: pytest.MonkeyPatc
     settings = _own_topics(broker)
     create_topics(settings, 2)
     monkeypatch.setattr("kafka.KafkaAdminClient.list_topics", lambda _: [])
-    assert len(create_topics(settings, 2)) == 5
+    assert len(create_topics(settings, 2)) == len(Topics.model_fields)
     assert TopicAlreadyExistsError.errno == 36

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import training.errors
-from monitor import errors, events, messages
+from monitor import errors, events, feedback, messages, profiles
 from monitor.config import Settings, load_settings
 from monitor.topics import topic_specs
 from tests.test_deploy import METRIC_NAME, exposed_names, options, rules, subcommands
@@ -194,6 +194,24 @@ def test_beats_columns_are_those_of_the_code() -> None:
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     assert named == set(events.ScoredWindows.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("section", "end", "record"),
+    [
+        ("## Settings of a stream", "## Verdicts", profiles.Profile),
+        ("## Verdicts", "## Dead letters", feedback.Verdict),
+    ],
+)
+def test_fields_of_what_a_person_says_are_those_of_the_code(
+    section: str, end: str, record: type[msgspec.Struct]
+) -> None:
+    """Profiles and verdicts: the table names every field of the record."""
+    text = read("docs/formats.md")
+    part = text[text.index(section) : text.index(end)]
+    assert re.findall(r"^\| `(\w+)` \|", part, re.M) == sorted(
+        record.__struct_fields__, key=lambda name: name != "schema"
+    )
 
 
 def test_files_named_in_the_architecture_exist() -> None:
