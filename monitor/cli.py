@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from monitor.commands import bench, check, demo, replay, run, scan, topics
+from monitor.commands import bench, check, demo, replay, run, scan, topics, web
 from monitor.errors import MonitorError
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find anomalies in ECG: as a Kafka daemon, in a recording, or in a demo. Research use only.",
 )
-for module in (demo, run, scan, replay, topics, check, bench):
+for module in (demo, run, web, scan, replay, topics, check, bench):
     name = module.__name__.rpartition(".")[2]
     app.command(name)(getattr(module, name))
 

@@ -110,6 +110,20 @@ class MetricsSettings(_Section):
     silent_after_s: Seconds = 10.0  # a stream without a record for this long counts as silent
 
 
+class WebSettings(_Section):
+    """The bedside page; docs/bedside.md has the arithmetic of its memory."""
+
+    host: str = "127.0.0.1"  # the page asks nobody who they are: elsewhere, put a proxy that does before it
+    port: Port = 8080
+    allowed_hosts: tuple[str, ...] = ()  # names in a request's Host; none: loopback's, or any elsewhere
+    history_s: Annotated[float, Field(ge=30, le=3600)] = 600.0  # of signal and beats of each stream
+    events_back_h: Annotated[float, Field(gt=0, le=24 * 31)] = 24.0
+    memory_mb: Annotated[int, Field(ge=16)] = 512  # of signal in all; then histories get shorter
+    max_streams: Annotated[int, Field(ge=1)] = 2000
+    max_clients: Annotated[int, Field(ge=1)] = 100  # browsers at once
+    forget_after_s: Seconds = 3600.0  # a stream without a record for so long leaves the page
+
+
 class LoggingSettings(_Section):
     """What is logged, and how."""
 
@@ -129,6 +143,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     detection: DetectionSettings = DetectionSettings()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
     logging: LoggingSettings = LoggingSettings()
 
 

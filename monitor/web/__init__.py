@@ -1,0 +1,1 @@
+"""The bedside page: its server, and what a browser is served."""

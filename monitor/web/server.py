@@ -1,0 +1,73 @@
+"""The page's HTTP server: uvicorn, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from monitor.config import Settings
+from monitor.errors import ConfigError
+from monitor.web.app import Page
+
+logger = logging.getLogger(__name__)
+MAX_MESSAGE = 65_536  # bytes of a browser's list of what it watches
+CLOSE_S = 5  # that answers in progress have when the server is stopped
+_BACKLOG = 256
+
+
+def serve(settings: Settings) -> None:
+    """Serve the page until stopped; raises ConfigError if the address can't be had."""
+    web = settings.web
+    listener = listen(web.host, web.port)
+    config = uvicorn.Config(
+        Page(settings).app(),
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,  # a zlib window a browser would be most of its memory
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        timeout_graceful_shutdown=CLOSE_S,
+        log_config=None,
+        access_log=False,  # an address holds a stream id
+        server_header=False,
+        proxy_headers=False,
+    )
+    host = f"[{web.host}]" if ":" in web.host else web.host
+    logger.info("bedside page on http://%s:%d/", host, listener.getsockname()[1])
+    with _ending_in_order():
+        uvicorn.Server(config).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; raises ConfigError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as exc:
+        raise ConfigError(f"the page cannot be served on {host}:{port}: {exc.strerror}") from exc
+    return listener
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """uvicorn sends itself the signal again that it has stopped for: here that ends nothing."""
+
+    def nothing(number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    old = {number: signal.signal(number, nothing) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
