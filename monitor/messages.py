@@ -138,6 +138,19 @@ def decode_chunk(value: bytes | None, content_type: str = MSGPACK, key: bytes | 
     return _from_millivolts(header)
 
 
+def decode_adc(
+    value: bytes, content_type: str = MSGPACK
+) -> tuple[tuple[Lead, ...], NDArray[np.int16]] | None:
+    """Leads and (n, leads) ADC units, INVALID = not measured, of a chunk that `decode_chunk` takes.
+
+    None for JSON, which comes in mV.
+    """
+    if content_type != MSGPACK:
+        return None
+    header = _unpack.decode(value)
+    return tuple(header.leads), np.frombuffer(header.samples, "<i2").reshape(-1, len(header.leads))
+
+
 def _decode_header(value: bytes, content_type: str) -> _PackedChunk | _JsonChunk:
     packed = content_type == MSGPACK
     try:

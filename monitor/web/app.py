@@ -18,13 +18,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from monitor.config import Settings
+from monitor.errors import BrokerError
 from monitor.web.feed import Feed
 from monitor.web.live import Hub
+from monitor.web.looking import Looking
 from monitor.web.metrics import WebMetrics, new_web_metrics
-from monitor.web.requests import Refused, json_response, refusal, span, whole
+from monitor.web.requests import Refused, json_response, refusal
+from monitor.web.reviewing import Reviewing
+from monitor.web.runs import ModelRuns
 from monitor.web.security import Guard, same_origin, served_names
 from monitor.web.store import Limits, Store
-from monitor.web.strips import MAX_OVERVIEW_POINTS, MAX_STRIP_S, overview, strip
+from monitor.web.writer import Writer
 
 STATIC = files("monitor.web") / "static"
 _POLICY = 1008  # WebSocket close code
@@ -41,15 +45,16 @@ class Page:
         self.hub = Hub(self.store, self.metrics, web.max_clients, web.history_s)
         self.feed = Feed(settings.kafka, web, self.store, self.metrics, self.hub.tell)
         self.hub.feed = self.feed
+        self.runs = ModelRuns(settings.detection, self.metrics)
+        self.writer = Writer(settings.kafka)
 
     def app(self) -> Starlette:
         """The ASGI application; it reads Kafka while it runs."""
         routes = [
             *(Route(path, self._index) for path in ("/", "/strip/{stream:path}", "/review", "/agreement")),
             WebSocketRoute("/api/live", self._live),
-            Route("/api/strip/{stream:path}", self._strip),
-            Route("/api/overview/{stream:path}", self._overview),
-            Route("/api/events", self._events),
+            *Looking(self.store, self.runs).routes(),
+            *Reviewing(self.store, self.writer).routes(),
             Route("/healthz", self._health),
             Route("/metrics", self._metrics),
             Mount("/static", _Static(directory=str(STATIC), check_dir=False)),
@@ -58,7 +63,7 @@ class Page:
         return Starlette(
             routes=routes,
             middleware=[Middleware(Guard, names=names)],
-            exception_handlers={Refused: refusal, 500: refusal},
+            exception_handlers={Refused: refusal, BrokerError: refusal, 500: refusal},
             lifespan=self._lifespan,
         )
 
@@ -73,7 +78,9 @@ class Page:
             rows.cancel()
             with suppress(asyncio.CancelledError):
                 await rows
+            self.runs.close()
             await asyncio.to_thread(self.feed.stop)
+            await asyncio.to_thread(self.writer.close)
 
     def _index(self, request: Request) -> Response:
         del request
@@ -84,25 +91,6 @@ class Page:
             await socket.close(_POLICY)
             return
         await self.hub.serve(socket)
-
-    def _strip(self, request: Request) -> Response:
-        return _found(strip(self.store, request.path_params["stream"], *span(request, MAX_STRIP_S)))
-
-    def _overview(self, request: Request) -> Response:
-        points = whole(request, "points", 600, low=1, high=MAX_OVERVIEW_POINTS)
-        return _found(overview(self.store, request.path_params["stream"], *span(request), points))
-
-    def _events(self, request: Request) -> Response:
-        stream, kind = request.query_params.get("stream"), request.query_params.get("kind")
-        before_us, after_us = whole(request, "before_us", 1 << 53), whole(request, "after_us", 0)
-        limit = whole(request, "limit", 100, low=1, high=1000)
-        wanted = [
-            held
-            for held in self.store.events(stream or None)
-            if after_us < held.event.time_us < before_us and kind in (None, "", held.event.kind)
-        ]
-        newest = sorted(wanted, key=lambda held: -held.event.time_us)[:limit]
-        return json_response({"events": [self.store.page_event(held) for held in newest]})
 
     def _health(self, request: Request) -> Response:
         del request
@@ -122,9 +110,3 @@ class _Static(StaticFiles):
         response = super().file_response(*args, **options)
         response.headers["cache-control"] = "no-cache"
         return response
-
-
-def _found(content: dict[str, Any] | None) -> Response:
-    if content is None:
-        raise Refused(404, "there is no signal of this stream")
-    return json_response(content)

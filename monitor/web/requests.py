@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from monitor.errors import BrokerError
 from monitor.web.security import same_origin
 
 MAX_BODY = 16_384
@@ -31,8 +32,11 @@ def json_response(content: Any, status: int = 200) -> Response:
 def refusal(request: Request, error: Exception) -> Response:
     """The answer to a request that was refused."""
     del request
-    status, reason = (error.status, error.reason) if isinstance(error, Refused) else (500, "internal error")
-    return json_response({"error": reason}, status)
+    if isinstance(error, Refused):
+        return json_response({"error": error.reason}, error.status)
+    if isinstance(error, BrokerError):
+        return json_response({"error": str(error)}, 503)
+    return json_response({"error": "internal error"}, 500)
 
 
 def whole(

@@ -1,0 +1,142 @@
+"""Verdicts and settings as the page sends them: checked, written, and known here at once."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from monitor.events import Kind
+from monitor.feedback import Opinion, RecordId, Verdict, standing
+from monitor.messages import LeadName, StreamId
+from monitor.profiles import Budget, Person, Profile, TimeUs
+from monitor.web.requests import Refused
+from monitor.web.store import Store
+from monitor.web.writer import Writer
+
+Reviewer = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+_OF_A_KIND = (Opinion.OTHER, Opinion.MISSED)
+
+
+class NewVerdict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request for a verdict."""
+
+    event_id: RecordId | None = None
+    stream: StreamId
+    time_us: TimeUs
+    verdict: Opinion
+    kind: Kind | None = None
+    by: Reviewer
+
+
+class Undo(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a request to take a verdict back."""
+
+    by: Reviewer
+
+
+class NewProfile(msgspec.Struct, kw_only=True):
+    """The body of a request for a stream's settings; what is left out is not set."""
+
+    by: Person = ""
+    muted_until_us: TimeUs | None = None
+    false_alarm_budget_per_hour: Budget | None = None
+    paced: bool = False
+    lead_names: Annotated[tuple[LeadName, ...], Meta(min_length=1, max_length=12)] | None = None
+
+
+def record_verdict(store: Store, writer: Writer, new: NewVerdict) -> Verdict:
+    """Write what a person says of an event or of a missed one; raises Refused or BrokerError."""
+    if (new.event_id is None) != (new.verdict is Opinion.MISSED):
+        raise Refused(400, f"verdict is {new.verdict}, but event_id is {new.event_id}")
+    if new.kind is not None and new.verdict not in _OF_A_KIND:
+        raise Refused(400, f"verdict is {new.verdict}, which has no kind; got {new.kind}")
+    if not store.knows(new.stream):
+        raise Refused(404, "there is no such stream")
+    time_us = new.time_us
+    if new.event_id is not None:
+        held = store.event(new.event_id)
+        if held is None or held.event.stream != new.stream:
+            raise Refused(404, "the stream has no such event, or it is too long ago")
+        time_us = held.event.time_us
+    verdict = Verdict(
+        id=uuid.uuid4().hex,
+        event_id=new.event_id,
+        stream=new.stream,
+        time_us=time_us,
+        verdict=new.verdict,
+        kind=new.kind,
+        by=new.by.strip(),
+        at_us=_now_us(),
+    )
+    return _written(store, writer, verdict)
+
+
+def undo_verdict(store: Store, writer: Writer, verdict_id: str, undo: Undo) -> Verdict:
+    """Write that a verdict is taken back, or that an undo is; raises Refused or BrokerError."""
+    verdict = store.verdict(verdict_id)
+    if verdict is None:
+        raise Refused(404, "there is no such verdict")
+    if verdict_id in _undone(store, verdict.stream):
+        raise Refused(409, "the verdict is taken back already")
+    changes: dict[str, Any] = {"id": uuid.uuid4().hex, "undoes": verdict_id}
+    again = msgspec.structs.replace(verdict, by=undo.by.strip(), at_us=_now_us(), **changes)
+    return _written(store, writer, again)
+
+
+def verdicts_of(store: Store, stream: str) -> list[dict[str, Any]]:
+    """A stream's verdicts, the newest first, with whether each stands."""
+    own = store.verdicts(stream)
+    left = {verdict.id for verdict in standing(own)}
+    return [msgspec.to_builtins(verdict) | {"stands": verdict.id in left} for verdict in reversed(own)]
+
+
+def profile_of(store: Store, stream: str) -> Profile:
+    """A stream's settings, the unset ones where nobody has set any; raises Refused."""
+    found = store.profile(stream)
+    if found is None and not store.knows(stream):
+        raise Refused(404, "there is no such stream")
+    return found or Profile(stream=stream, at_us=0)
+
+
+def record_profile(store: Store, writer: Writer, stream: str, new: NewProfile) -> Profile:
+    """Write a stream's settings in place of those before; raises Refused or BrokerError."""
+    if not store.knows(stream):
+        raise Refused(404, "there is no such stream")
+    names = new.lead_names or ()
+    if len(set(names)) != len(names):
+        raise Refused(400, "lead names repeat")
+    profile = Profile(
+        stream=stream,
+        at_us=_now_us(),
+        by=new.by.strip(),
+        muted_until_us=new.muted_until_us,
+        false_alarm_budget_per_hour=new.false_alarm_budget_per_hour,
+        paced=new.paced,
+        lead_names=new.lead_names,
+    )
+    writer.profile(profile)
+    store.take_profile(stream, profile)
+    return profile
+
+
+def _written(store: Store, writer: Writer, verdict: Verdict) -> Verdict:
+    writer.verdict(verdict)
+    store.take_verdict(verdict)  # the feed will bring it, too: known by its id, it is taken once
+    return verdict
+
+
+def _undone(store: Store, stream: str) -> set[str]:
+    """Verdicts that a standing undo names."""
+    undone: set[str] = set()
+    for verdict in reversed(store.verdicts(stream)):
+        if verdict.id not in undone and verdict.undoes is not None:
+            undone.add(verdict.undoes)
+    return undone
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
