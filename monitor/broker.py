@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -123,6 +124,18 @@ def _open(client: Any, settings: KafkaSettings, **options: Any) -> Any:
     known = {key: value for key, value in client_options(settings).items() if key in client.DEFAULT_CONFIG}
     with explained(settings):
         return client(**known, **options)
+
+
+def listens(settings: KafkaSettings, timeout_s: float = 1.0) -> bool:
+    """True if a TCP connection to one of the servers can be made; asks nothing of it."""
+    for server in settings.bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import msgspec
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from monitor.broker import explained, open_reader
+from monitor.broker import explained, listens, open_reader
 from monitor.config import KafkaSettings, WebSettings
 from monitor.demo_follow import partitions_of
 from monitor.errors import BrokerError, DecodeError
@@ -31,6 +31,7 @@ IDLE_S = 0.03  # noida-db answers an empty fetch at once, so a long poll would n
 PROBE_S = 1.0  # without a record, after which the broker is asked whether it is there
 PROBE_LIMIT_S = 2.0
 RETRY_S = 1.0  # between attempts to reach a broker that is away
+MAX_UNANSWERED = 10  # questions after which a client that reaches the broker's port is made anew
 TOPICS_S = 10.0  # between looks for topics that did not exist
 KEEP_S = 30.0  # between rounds of forgetting silent streams
 MAX_EVENTS_READ = 5000  # back from the end of each partition
@@ -64,6 +65,7 @@ class Feed:
         self._consumer: Any = None
         self._next: dict[TopicPartition, int] = {}  # where reading goes on, also after the broker was away
         self._behind: dict[TopicPartition, int] = {}  # ends at the beginning that have not been reached
+        self._unanswered = 0
         self._heard_s = self._looked_s = self._kept_s = time.monotonic()
         self.state: BrokerState = "reading"
         topics = kafka.topics
@@ -101,15 +103,15 @@ class Feed:
                 while not self._stop.is_set():
                     self._round()
             except (BrokerError, KafkaError, OSError) as error:
-                if self.state != "unreachable":
-                    logger.warning("broker cannot be read: %s", error)
-                self._set("unreachable")
-                self._metrics.poll_errors.inc()
+                self._lost(error)
                 self._stop.wait(RETRY_S)
             finally:
                 self._close()
 
     def _connect(self) -> None:
+        # kafka-python 3.0.12 leaves a thread behind where it can't connect; this may go on for days.
+        if not listens(self._kafka):
+            raise BrokerError(f"{self._kafka.bootstrap_servers}: nothing listens there")
         options = {"reconnect_backoff_max_ms": 1000, "max_poll_records": 500}
         quick = self._kafka.model_copy(update={"connect_timeout_s": min(5.0, self._kafka.connect_timeout_s)})
         self._consumer = open_reader(quick, **options)
@@ -158,9 +160,8 @@ class Feed:
             polled: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(timeout_ms=0)
         now_s = time.monotonic()
         if polled:
-            self._heard_s = now_s
             self._take_in(polled)
-            self._set("reading" if self._catching_up() else "ok")
+            self._heard()
         else:
             self._probe(now_s)
             self._stop.wait(IDLE_S)
@@ -179,10 +180,26 @@ class Feed:
             self._assign()
             self._heard_s = now_s
             return
-        with explained(self._kafka):
+        try:
             self._consumer.end_offsets(places, timeout_ms=round(1000 * PROBE_LIMIT_S))
-        self._heard_s = time.monotonic()
+        except KafkaError as error:
+            # The client goes on trying by itself.
+            self._unanswered += 1
+            self._lost(error)
+            if self._unanswered >= MAX_UNANSWERED and listens(self._kafka):
+                raise
+            return
+        self._heard()
+
+    def _heard(self) -> None:
+        self._heard_s, self._unanswered = time.monotonic(), 0
         self._set("reading" if self._catching_up() else "ok")
+
+    def _lost(self, error: Exception) -> None:
+        if self.state != "unreachable":
+            logger.warning("broker cannot be read: %s", error)
+        self._set("unreachable")
+        self._metrics.poll_errors.inc()
 
     def _catching_up(self) -> bool:
         # A position counts where records were compacted away or belong to a transaction's end.

@@ -36,7 +36,7 @@ class Hub:
     """Hands what is new to every browser's outbox."""
 
     def __init__(self, store: Store, metrics: WebMetrics, max_clients: int, history_s: float) -> None:
-        self._store, self._metrics = store, metrics
+        self.store, self._metrics = store, metrics
         self._max_clients, self._history_s = max_clients, history_s
         self._outboxes: set[Outbox] = set()
         self._rows: dict[str, tuple[dict[str, Any], bytes, int]] = {}  # as last sent, and when
@@ -69,7 +69,7 @@ class Hub:
         while True:
             began = time.monotonic()
             now_us = time.time_ns() // 1000
-            rows = await asyncio.to_thread(wards.rows, self._store, now_us)
+            rows = await asyncio.to_thread(wards.rows, self.store, now_us)
             self._publish_rows(rows, now_us)
             await asyncio.sleep(max(0.1, ROWS_S - (time.monotonic() - began)))
 
@@ -119,13 +119,13 @@ class Hub:
                     await socket.close(_BAD_DATA)
                     return
                 for stream in outbox.watch(wanted.watch):
-                    for frame in self._store.frames(stream):
+                    for frame in self.store.frames(stream):
                         outbox.put_frame(stream, frame)
 
     def _hand_out(self) -> None:
         with self._lock:
             fresh, self._pending, self._pending_frames = list(self._pending), deque(), 0
-        events = [msgspec.json.encode(self._store.page_event(held)) for each in fresh for held in each.events]
+        events = [msgspec.json.encode(self.store.page_event(held)) for each in fresh for held in each.events]
         for outbox in self._outboxes:
             for event in events:
                 outbox.put_event(event)
@@ -154,7 +154,7 @@ class Hub:
         return RowsNote(now_us, "reading" if self.feed is None else self.feed.state)
 
     def _measure(self, rows: list[dict[str, Any]]) -> None:
-        counts = self._store.counts()
+        counts = self.store.counts()
         self._metrics.streams.set(len(rows))
         self._metrics.stale_streams.set(sum(row["stale"] for row in rows))
         self._metrics.signal_bytes.set(counts["signal_bytes"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka.errors import KafkaError
 
-from monitor.broker import explained, open_producer
+from monitor.broker import explained, listens, open_producer
 from monitor.config import KafkaSettings
 from monitor.errors import BrokerError
 from monitor.feedback import Verdict, encode_verdict, partition_of
@@ -49,6 +49,8 @@ class Writer:
 
     def _opened(self) -> Any:
         if self._producer is None:
+            if not listens(self._settings):  # a producer that can't connect leaves a thread behind
+                raise BrokerError(f"{self._settings.bootstrap_servers}: nothing listens there")
             self._producer = open_producer(
                 self._settings,
                 request_timeout_ms=5000,
