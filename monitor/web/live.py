@@ -119,8 +119,7 @@ class Hub:
                     await socket.close(_BAD_DATA)
                     return
                 for stream in outbox.watch(wanted.watch):
-                    for frame in self.store.frames(stream):
-                        outbox.put_frame(stream, frame)
+                    outbox.catch_up(stream, self.store.frames(stream))
 
     def _hand_out(self) -> None:
         with self._lock:

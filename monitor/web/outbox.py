@@ -31,6 +31,7 @@ class Outbox:
         self._untold = 0  # of these, what the browser was not yet told
         self._frames: deque[tuple[str, bytes]] = deque()
         self._events: deque[bytes] = deque(maxlen=MAX_EVENTS)
+        self._caught_up: dict[str, list[bytes]] = {}  # until the first frame that is newer
         self._rows: dict[str, bytes] = {}
         self._gone: set[str] = set()
         self._note: RowsNote | None = None
@@ -42,11 +43,18 @@ class Outbox:
         new = [stream for stream in wanted if stream not in self.watched]
         self.watched = frozenset(wanted)
         self._frames = deque(item for item in self._frames if item[0] in self.watched)
+        self._caught_up = {stream: was for stream, was in self._caught_up.items() if stream in self.watched}
         return new
+
+    def catch_up(self, stream: str, frames: list[bytes]) -> None:
+        """Queue the last seconds of a newly watched stream; those on their way already are not sent twice."""
+        for frame in frames:
+            self.put_frame(stream, frame)
+        self._caught_up[stream] = frames
 
     def put_frame(self, stream: str, frame: bytes) -> bool:
         """Queue a frame of a watched stream; the oldest gives way. False if one was lost."""
-        if stream not in self.watched:
+        if stream not in self.watched or self._was_sent(stream, frame):
             return True
         self._frames.append((stream, frame))
         self._wake.set()
@@ -70,6 +78,12 @@ class Outbox:
             self._rows.pop(stream, None)
         self._note = note
         self._wake.set()
+
+    def _was_sent(self, stream: str, frame: bytes) -> bool:
+        if any(frame is sent for sent in self._caught_up.get(stream, ())):
+            return True
+        self._caught_up.pop(stream, None)
+        return False
 
     async def next(self) -> str | bytes:
         """The message to send next: events before rows before frames; waits for one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from starlette.testclient import TestClient
 
@@ -12,6 +12,7 @@ from monitor.feedback import Verdict
 from monitor.profiles import Profile
 from monitor.web.app import Page
 from monitor.web.store import Store
+from monitor.web.writer import Writer
 
 ORIGIN = {"origin": "http://localhost", "content-type": "application/json"}
 
@@ -46,7 +47,7 @@ def page(store: Store | None = None, **web: Any) -> tuple[Page, Scribe]:
     """A page that reads no topics, and what it writes to."""
     made = Page(load_settings(None, {f"web.{key}": value for key, value in web.items()}))
     scribe = Scribe()
-    made.writer = scribe
+    made.writer = cast(Writer, scribe)
     if store is not None:
         made.store = made.hub.store = store
     return made, scribe

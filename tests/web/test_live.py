@@ -22,6 +22,7 @@ from monitor.web.store import Store
 from tests.web.made import CHUNK, chunk_value, event, held, limits, send, store_of
 from tests.web.pages import client, page
 
+LIVE = "ws://localhost/api/live"
 HEADERS = {"origin": "http://localhost"}
 
 
@@ -39,6 +40,7 @@ def until(socket: WebSocketTestSession, wanted: Callable[[Any], bool]) -> Any:
     """The first message that is wanted: text decoded, frames as bytes."""
     for _ in range(200):
         message = socket.receive()
+        socket._raise_on_close(message)
         found = json.loads(message["text"]) if message.get("text") else message.get("bytes")
         if wanted(found):
             return found
@@ -52,7 +54,7 @@ def is_rows(message: Any) -> bool:
 
 def test_a_browser_is_greeted_and_gets_all_rows(served: Page) -> None:
     """And then a heartbeat a second."""
-    with client(served) as browser, browser.websocket_connect("/api/live", headers=HEADERS) as socket:
+    with client(served) as browser, browser.websocket_connect(LIVE, headers=HEADERS) as socket:
         hello = json.loads(socket.receive_text())
         assert (hello["type"], hello["history_s"], hello["version"]) == ("hello", 600.0, "0.1.0")
         assert {row["stream"] for row in until(socket, is_rows)["rows"]} == {"a", "b"}
@@ -66,7 +68,7 @@ def test_a_browser_is_greeted_and_gets_all_rows(served: Page) -> None:
 
 def test_a_watched_stream_comes_with_its_last_seconds(served: Page) -> None:
     """And then with what the feed brings."""
-    with client(served) as browser, browser.websocket_connect("/api/live", headers=HEADERS) as socket:
+    with client(served) as browser, browser.websocket_connect(LIVE, headers=HEADERS) as socket:
         socket.send_text('{"watch": ["a", "nobody"]}')
         recent = served.store.frames("a")
         got = [until(socket, lambda message: isinstance(message, bytes)) for _ in recent]
@@ -81,7 +83,7 @@ def test_an_event_is_told_as_soon_as_it_is_read(served: Page) -> None:
     """To everyone, whatever they watch."""
     found = held(event(500))
     served.store.take_event(found)
-    with client(served) as browser, browser.websocket_connect("/api/live", headers=HEADERS) as socket:
+    with client(served) as browser, browser.websocket_connect(LIVE, headers=HEADERS) as socket:
         until(socket, is_rows)
         served.hub.tell(Fresh(events=[found]))
         told = until(socket, lambda message: isinstance(message, dict) and message["type"] == "event")
@@ -91,18 +93,17 @@ def test_an_event_is_told_as_soon_as_it_is_read(served: Page) -> None:
 @pytest.mark.parametrize("message", ["", "[]", '{"watch": 1}', '{"look": []}', "\ud7ff{"])
 def test_a_browser_that_talks_nonsense_is_hung_up_on(served: Page, message: str) -> None:
     """The others go on."""
-    with client(served) as browser, browser.websocket_connect("/api/live", headers=HEADERS) as socket:
+    with client(served) as browser, browser.websocket_connect(LIVE, headers=HEADERS) as socket:
         socket.send_text(message)
         with pytest.raises(WebSocketDisconnect) as ended:
-            for _ in range(200):
-                socket.receive_text()
+            until(socket, lambda message: False)
         assert ended.value.code == 1003
 
 
 @pytest.mark.parametrize("headers", [{}, {"origin": "http://evil.example"}])
 def test_another_sites_page_gets_nothing(served: Page, headers: dict[str, str]) -> None:
     """A browser sends its cookies and its place in the network along; the origin tells who asks."""
-    with pytest.raises(WebSocketDisconnect), client(served).websocket_connect("/api/live", headers=headers):
+    with pytest.raises(WebSocketDisconnect), client(served).websocket_connect(LIVE, headers=headers):
         pass
 
 
@@ -111,9 +112,9 @@ def test_there_are_no_more_browsers_than_allowed() -> None:
     made, _ = page(store_of(1), max_clients=1)
     browser = client(made)
     with (
-        browser.websocket_connect("/api/live", headers=HEADERS),
+        browser.websocket_connect(LIVE, headers=HEADERS),
         pytest.raises(WebSocketDisconnect),
-        browser.websocket_connect("/api/live", headers=HEADERS),
+        browser.websocket_connect(LIVE, headers=HEADERS),
     ):
         pass
 

@@ -12,16 +12,16 @@ from monitor.web.strips import overview, strip
 from tests.web.made import START_US, event, held, store_of
 from tests.web.pages import client, page
 
-SPAN = {"from_us": START_US, "to_us": START_US + 2_000_000}
+SPAN: dict[str, Any] = {"from_us": START_US, "to_us": START_US + 2_000_000}
 
 
-def get(path: str, chunks: int = 3, stream: str = "a", **query: Any) -> Any:
+def get(path: str, *, stream: str = "a", **query: Any) -> Any:
     """The answer to a GET over a store of one stream with three events."""
-    store = store_of(chunks, stream)
+    store = store_of(3, stream)
     for sample, kind in ((100, Kind.BEAT_EARLY), (300, Kind.BEAT_LATE), (500, Kind.BEAT_EARLY)):
         store.take_event(held(event(sample, kind, stream)))
     made, _ = page(store)
-    return client(made).get(path, params=query)
+    return client(made).get(path, params=query or None)
 
 
 def test_a_strip_is_served() -> None:

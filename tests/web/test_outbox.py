@@ -15,7 +15,7 @@ def drain(outbox: Outbox) -> list[Any]:
     """All messages that wait: text decoded, frames as they are."""
 
     async def take() -> list[Any]:
-        found = []
+        found: list[Any] = []
         while True:
             try:
                 message = await asyncio.wait_for(outbox.next(), 0.01)
@@ -33,6 +33,16 @@ def test_only_watched_streams_are_sent() -> None:
     for stream in ("a", "c", "b"):
         assert outbox.put_frame(stream, stream.encode())
     assert drain(outbox) == [b"a", b"b"]
+
+
+def test_no_frame_is_sent_twice() -> None:
+    """The last seconds hold what the feed is about to hand on."""
+    outbox, frames = Outbox(), [bytes([number]) * 9 for number in range(4)]
+    outbox.watch(["a"])
+    outbox.catch_up("a", frames[:3])
+    for frame in frames[1:]:
+        outbox.put_frame("a", frame)
+    assert drain(outbox) == frames
 
 
 def test_what_is_watched_no_longer_is_dropped() -> None:
