@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detection import Rejected
+from monitor.detection import PLAIN, Rejected, Tuning
 from monitor.filters import MISSING, SATURATED
 from monitor.messages import Chunk
 
@@ -43,6 +43,7 @@ class Stream:
         default_factory=list
     )  # the last gaps given up on: [first, after last)
     held: list[Chunk] = field(default_factory=list)  # early chunks, by first sample
+    tuning: Tuning = PLAIN  # not part of a snapshot
 
     def time_us(self, sample: int) -> int:
         """Time of an input sample, by the last clock setting at or before it."""
@@ -61,7 +62,7 @@ class Stream:
         return (chunk.session, chunk.leads, chunk.rate_hz) == (self.session, self.leads, self.rate_hz)
 
 
-def new_stream(chunk: Chunk) -> Stream:
+def new_stream(chunk: Chunk, tuning: Tuning = PLAIN) -> Stream:
     """A stream that begins with this chunk."""
     return Stream(
         name=chunk.stream,
@@ -71,6 +72,7 @@ def new_stream(chunk: Chunk) -> Stream:
         segment=chunk.first_sample,
         expected=chunk.first_sample,
         clocks=[(chunk.first_sample, chunk.start_us)],
+        tuning=tuning,
     )
 
 

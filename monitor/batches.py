@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from monitor.events import CLOUDEVENT, ScoredWindows, encode_beats, encode_event
 from monitor.messages import MSGPACK, Chunk, decode_chunk
 from monitor.metrics import Metrics
 from monitor.progress import Outgoing, PartitionProgress
+from monitor.tunings import Tunings
 
 BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
 LATENCIES_PER_BATCH = 32
@@ -37,28 +38,51 @@ class Batches:
     """Turns polled records into pending output; the only place where input meets the detector."""
 
     def __init__(
-        self, detector: StreamDetector, metrics: Metrics, topics: Topics, delivery: DeliverySettings
+        self,
+        detector: StreamDetector,
+        metrics: Metrics,
+        topics: Topics,
+        delivery: DeliverySettings,
+        tunings: Tunings,
     ) -> None:
         self._detector = detector
         self._metrics = metrics
         self._topics = topics
         self._delivery = delivery
+        self.tunings = tunings
 
     def process(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[str]:
         """Process records of some partitions, each in offset order; returns the streams seen."""
         began = time.perf_counter()
         taken = self._decode(batch)
         self._metrics.time_stages({"decode": time.perf_counter() - began})
-        # Apart, so that no finding of a muted record can be laid to one that is heard.
-        muted = [item.progress.muted(item.record.offset) for item in taken]
-        for heard in (False, True):
-            part = [item for item, mute in zip(taken, muted, strict=True) if mute is not heard]
-            if part:
-                self._detect(part, heard)
+        for group in self._tuned(taken):
+            # Apart, so that no finding of a muted record can be laid to one that is heard.
+            muted = [item.progress.muted(item.record.offset) for item in group]
+            for heard in (False, True):
+                part = [item for item, mute in zip(group, muted, strict=True) if mute is not heard]
+                if part:
+                    self._detect(part, heard)
         self._count_records(batch)
         for progress, records in batch.items():
             progress.advance(records[-1].offset)
         return [item.chunk.stream for item in taken]
+
+    def _tuned(self, taken: list[_Taken]) -> Iterator[list[_Taken]]:
+        """The chunks in order, parted where what a person has set begins or ceases to hold."""
+        group: list[_Taken] = []
+        for item in taken:
+            stream, offset = item.chunk.stream, item.record.offset
+            replayed = item.progress.muted(offset)
+            tuning, took_effect = self.tunings.change(stream, item.record.timestamp, replayed)
+            if took_effect:
+                item.progress.hasten(stream)
+            if tuning is not None:
+                yield group
+                group = []
+                self._detector.tune(stream, tuning)  # those before have been processed by now
+            group.append(item)
+        yield group
 
     def _detect(self, taken: list[_Taken], heard: bool) -> None:
         detection = self._detector.process([item.chunk for item in taken])
@@ -88,7 +112,7 @@ class Batches:
             pending.records.append(
                 Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
             )
-            pending.events.append((event.kind, event.time_us))
+            pending.events.append((event.kind, event.time_us, event.muted))
         for rejected in detection.rejected:
             source = taken[rejected.index]
             self._bury(source.progress, source.record, rejected.reason, rejected.message)

@@ -17,6 +17,7 @@ from monitor.errors import BrokerError
 from monitor.metrics import Metrics
 from monitor.progress import Outgoing, PartitionProgress, Pending
 from monitor.recovery import commit_entry, snapshot_headers
+from monitor.tunings import Tunings
 
 logger = logging.getLogger(__name__)
 RETRY_S = 0.2  # between attempts of a commit that failed
@@ -36,12 +37,14 @@ class Committer:
         metrics: Metrics,
         consumer: Any,
         delivery: Delivery,
+        tunings: Tunings,
     ) -> None:
         self._settings = settings
         self._detector = detector
         self._metrics = metrics
         self._consumer = consumer
         self._delivery = delivery
+        self._tunings = tunings
         self._committed_s = time.monotonic()  # end of the last attempt that had nothing left to do
         self._retry_s = 0.0  # not before this
         self._failing_since_s: float | None = None  # commits are refused
@@ -112,13 +115,12 @@ class Committer:
     def _snapshots(self, progress: PartitionProgress, streams: list[str]) -> list[Outgoing]:
         kafka = self._settings.kafka
         known = set(self._detector.streams()) if streams else set()  # not if all its chunks were refused
-        headers = snapshot_headers(kafka.group_id, progress.next_offset)
         return [
             Outgoing(
                 kafka.topics.state,
                 stream.encode(),
                 self._detector.snapshot(stream),
-                headers,
+                snapshot_headers(kafka.group_id, progress.next_offset, self._tunings.name(stream)),
                 progress.partition.partition,
             )
             for stream in streams
@@ -152,8 +154,9 @@ class Committer:
             self._count(pending, now_us)
 
     def _count(self, pending: Pending, now_us: int) -> None:
-        for kind, time_us in pending.events:
-            self._metrics.events.labels(str(kind)).inc()
+        for kind, time_us, muted in pending.events:
+            counter = self._metrics.muted_events if muted else self._metrics.events
+            counter.labels(str(kind)).inc()
             self._metrics.latency.labels("event").observe(max(0.0, (now_us - time_us) / 1e6))
         windows = self._metrics.latency.labels("window")
         for time_us in pending.windows_us:

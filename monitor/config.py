@@ -107,7 +107,8 @@ class MetricsSettings(_Section):
     host: str = "127.0.0.1"
     port: Port = 9464
     stalled_after_s: Seconds = 120.0  # /healthz fails when the main loop has not advanced for this long
-    silent_after_s: Seconds = 10.0  # a stream without a record for this long counts as silent
+    # A stream without a record for this long counts as silent; the gauge may be a second late.
+    silent_after_s: Seconds = 4.0
 
 
 class WebSettings(_Section):

@@ -14,6 +14,23 @@ from monitor.events import Event, ScoredWindows
 from monitor.messages import Chunk
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What a person has set for a stream, as far as it concerns what is found and said of it."""
+
+    budget_per_hour: float | None = None  # of false alarms; None: the model's
+    paced: bool = False  # events say so
+    muted: bool = False  # events say so; none is left out
+    lead_names: tuple[str, ...] | None = None  # in events, where the stream has as many leads
+
+    def names(self, leads: tuple[str, ...]) -> tuple[str, ...]:
+        """What a stream's leads are called in events."""
+        return self.lead_names if self.lead_names and len(self.lead_names) == len(leads) else leads
+
+
+PLAIN = Tuning()  # nothing is set
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A chunk that the detector refused; the worker dead-letters its record."""
@@ -38,7 +55,7 @@ class Detection:
 
 
 class StreamDetector(Protocol):
-    """The signal path in one piece, for many streams; what it says depends on the chunks alone."""
+    """The signal path in one piece, for many streams; what it says depends on chunks and tuning alone."""
 
     model_name: str
     model_version: str
@@ -47,8 +64,12 @@ class StreamDetector(Protocol):
         """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
         ...
 
+    def tune(self, stream: str, tuning: Tuning) -> None:
+        """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
+        ...
+
     def snapshot(self, stream: str) -> bytes:
-        """All that is known of a stream, held chunks included, with schema and model version."""
+        """All that is known of a stream but its tuning, held chunks included, with the model's version."""
         ...
 
     def restore(self, stream: str, state: bytes) -> None:

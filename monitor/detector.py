@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.admission import Run, Stream, admit, give_up, join, new_stream
-from monitor.detection import Detection, Rejected
+from monitor.detection import PLAIN, Detection, Rejected, Tuning
 from monitor.filters import INTERNAL_RATE_HZ, MISSING
 from monitor.lanes import Lane
 from monitor.messages import Chunk
@@ -22,7 +22,7 @@ from monitor.windows import WindowSpec
 
 
 class Detector:
-    """Finds anomalies in many streams; what it says depends on their chunks alone.
+    """Finds anomalies in many streams; what it says depends on their chunks and tunings alone.
 
     Chunks of any size, in any mix with other streams', give the same findings bit for bit. gate_noise:
     False judges noise, too, to measure what the gate is worth. watch: is shown every window, for
@@ -34,6 +34,7 @@ class Detector:
         self.model_name, self.model_version = model.name, model.version
         self._lanes: dict[int, Lane] = {}  # by number of leads
         self._streams: dict[str, tuple[Stream, Lane, int]] = {}  # with lane and slot
+        self._tunings: dict[str, Tuning] = {}  # those that set anything
         self._stages: dict[str, float] = defaultdict(float)
 
     def process(self, chunks: Sequence[Chunk]) -> Detection:
@@ -52,9 +53,9 @@ class Detector:
                 last = [*runs.pop(chunk.stream, []), *give_up(stream, counts)]
                 self._advance({chunk.stream: last}, report, counts)
                 lane.end_segment(stream, slot, stream.expected, report)
-                self.forget(chunk.stream)
+                self._close(chunk.stream)
             if chunk.stream not in self._streams:
-                self._open(new_stream(chunk))
+                self._open(new_stream(chunk, self._tunings.get(chunk.stream, PLAIN)))
             released, refusal = admit(self._streams[chunk.stream][0], chunk, index, counts)
             if refusal:
                 rejected.append(refusal)
@@ -79,8 +80,16 @@ class Detector:
             report.gap(known, 0, known.expected)  # shorter than half a window: none has its centre in it
         return self._detection(report, {stream: 0}, [], counts)
 
+    def tune(self, stream: str, tuning: Tuning) -> None:
+        """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
+        self._tunings[stream] = tuning
+        if stream in self._streams:
+            known, lane, slot = self._streams[stream]
+            known.tuning = tuning
+            lane.tune(slot, tuning)
+
     def snapshot(self, stream: str) -> bytes:
-        """All that is known of a stream, held chunks included, with schema and model version."""
+        """All that is known of a stream but its tuning, held chunks included, with the model's version."""
         known, lane, slot = self._streams[stream]
         return pack(known, lane.take(slot), self.model_version)
 
@@ -97,7 +106,11 @@ class Detector:
             raise
 
     def forget(self, stream: str) -> None:
-        """Drop a stream; unknown ones are ignored."""
+        """Drop a stream with its tuning; unknown ones are ignored."""
+        self._tunings.pop(stream, None)
+        self._close(stream)
+
+    def _close(self, stream: str) -> None:
         known = self._streams.pop(stream, None)
         if known is not None:
             known[1].close(known[2])
@@ -119,7 +132,9 @@ class Detector:
         if leads not in self._lanes:
             self._lanes[leads] = Lane(self.model, leads, gate_noise=self._gate_noise)
         lane = self._lanes[leads]
-        self._streams[stream.name] = (stream, lane, lane.open())
+        slot = lane.open()
+        lane.tune(slot, stream.tuning)
+        self._streams[stream.name] = (stream, lane, slot)
 
     def _advance(self, runs: dict[str, list[Run]], report: Report, counts: Counter[str]) -> None:
         """Feed every stream's runs, one run a stream and pass; a second pass only after a long gap."""

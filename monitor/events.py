@@ -81,6 +81,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     beats: int | None = None  # of a run so far
     learning: bool = False  # judged against the population alone: the usual beat is not yet known
     late: bool = False  # the beat was found by search-back
+    muted: bool = False  # a person muted the stream: for the record, not for a pager
+    paced: bool = False  # a person said that the patient has a pacemaker
     latent: tuple[float, ...] | None = None
 
     @property

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.admission import Run, Stream
+from monitor.detection import Tuning
 from monitor.episodes import EpisodeState, beat_kind, close_all, on_beat, on_fixed
 from monitor.errors import StateError
-from monitor.model import Model, Verdicts
+from monitor.model import Model, Thresholds, Verdicts
 from monitor.path import Samples, SignalPath, Timer, Windows
 from monitor.quality import Quality
 from monitor.report import Report, Row
@@ -34,6 +35,7 @@ class Lane:
         self._fresh = SignalPath(self.spec, 1, leads), EpisodeState.create(1)
         self._free = list(range(FIRST_CAPACITY))
         self._used: set[int] = set()
+        self._own: dict[int, Thresholds] = {}  # of slots whose stream has a budget of its own
 
     def open(self) -> int:
         """A fresh slot; capacity doubles when none is free."""
@@ -48,8 +50,15 @@ class Lane:
         self._reset(slot, list(self._states()))
         return slot
 
+    def tune(self, slot: int, tuning: Tuning) -> None:
+        """Judge a slot's windows by the budget of its stream from now on."""
+        self._own.pop(slot, None)
+        if tuning.budget_per_hour is not None:
+            self._own[slot] = self.model.thresholds_for(tuning.budget_per_hour)
+
     def close(self, slot: int) -> None:
         """Give a slot back."""
+        self._own.pop(slot, None)
         self._used.remove(slot)
         self._free.append(slot)
 
@@ -98,17 +107,24 @@ class Lane:
             ready = self.path.usual.ready[new.slots]  # a copy: before these beats
 
             def judge(rows: NDArray[np.int64], beats: BeatBatch) -> Lesson:
-                verdicts = self.model.judge_beats(beats)
+                verdicts = self.model.judge_beats(beats, self._own_of(new.slots[windows.beats.stream[rows]]))
                 batches.append((rows, beats, verdicts))
                 return verdicts.lesson
 
             self.path.judge_beats(windows, new.slots, judge)
-            fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD)
+            own = self._own_of(new.slots[windows.fixed.stream])
+            fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD, own)
         with timed("decide"):
             self._decide(
                 [stream for stream, _, _ in batch], new.slots, ready, windows, batches, fixed, report
             )
         _count(windows, counts)
+
+    def _own_of(self, slots: NDArray[np.int64]) -> dict[int, Thresholds]:
+        """Thresholds by row, of those windows whose stream has a budget of its own."""
+        if not self._own:
+            return {}
+        return {row: self._own[slot] for row, slot in enumerate(slots.tolist()) if slot in self._own}
 
     def _decide(
         self,

@@ -50,6 +50,7 @@ class Metrics:
         self.duplicates = self._counter("duplicates", "Chunks ignored because their samples had been seen")
         self.reordered = self._counter("reordered", "Chunks that came out of order and were put right")
         self.dead_letters = self._counter("dead_letters", "Records sent to the dead-letter topic", "reason")
+        self.profiles = self._counter("profile_records", "Records of ecg.profiles read", "outcome")
         self.streams_active = self._gauge("streams_active", "Streams that sent within the silence limit")
         self.streams_silent = self._gauge("streams_silent", "Streams that have sent nothing for longer")
         self.streams_learning = self._gauge(
@@ -61,7 +62,10 @@ class Metrics:
         self.beats = self._counter("beats", "Beats detected")
         self.signal_quality = self._counter("signal_quality_windows", "Windows by signal quality", "quality")
         self.anomalies = self._counter("anomalies", "Windows found anomalous", "kind")
-        self.events = self._counter("events", "Events committed to the event topic", "kind")
+        self.events = self._counter("events", "Events committed to the event topic, not muted", "kind")
+        self.muted_events = self._counter(
+            "muted_events", "Events committed with the mark of a muted stream; not among the others", "kind"
+        )
         self.episodes_open = self._gauge("episodes_open", "Episodes that have begun and not ended")
         self.model = Info("model", "The model in use", namespace=PREFIX, registry=self.registry)
 
@@ -105,6 +109,8 @@ class Metrics:
         # A series that appears with its first event has no increase() for an alert to see.
         known: list[tuple[Counter | Histogram, Iterable[str]]] = [
             (self.events, Kind),
+            (self.muted_events, Kind),
+            (self.profiles, ("taken", "refused")),
             (self.windows, ("beat", "fixed")),
             (self.signal_quality, QUALITIES),
             (self.dead_letters, REASONS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +30,10 @@ USUAL_SURPRISE = RUN_SURPRISE  # above it a beat neither teaches what is usual n
 STRANGE_SURPRISE = 2.5  # p = 0.003: above it a beat's shape is kept as a strange one
 RECURRENCE_WEIGHT = 3.0  # units of surprise that a strange shape is worth when it surely came before
 FIXED_SHARE = 0.1  # of the false-alarm budget that fixed windows may spend; beats have the rest
+
+# Surprise above which a window is anomalous, by kind (usual, population, fixed) and number of leads
+Thresholds = dict[str, dict[str, float]]
+OWN: Mapping[int, Thresholds] = {}  # rows whose stream has a budget of its own: none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,14 +117,18 @@ class Model:
         self.networks = networks
         self.name, self.version = manifest.name, manifest.version
         self.budget_per_hour = budget_per_hour or manifest.default_budget_per_hour
-        # Two lead counts, three calibrations: a handful of numbers, worked out once.
-        share = {"usual": 1 - FIXED_SHARE, "population": 1 - FIXED_SHARE, "fixed": FIXED_SHARE}
-        self.thresholds = {
+        self.thresholds = self.thresholds_for(self.budget_per_hour)
+
+    def thresholds_for(self, budget_per_hour: float) -> Thresholds:
+        """What a false-alarm budget comes to by the calibration: a handful of numbers."""
+        return {
             name: {
-                leads: threshold_for(table, self.budget_per_hour * share[name])
+                leads: threshold_for(
+                    table, budget_per_hour * (FIXED_SHARE if name == "fixed" else 1 - FIXED_SHARE)
+                )
                 for leads, table in c.rates.items()
             }
-            for name, c in manifest.calibration.items()
+            for name, c in self.manifest.calibration.items()
         }
 
     @property
@@ -153,9 +162,15 @@ class Model:
             surprise, raw, none, shape, rhythm, by_lead, threshold, lenient, terms.worst, terms.latent
         )
 
-    def judge_beats(self, batch: BeatBatch) -> Verdicts:
+    def judge_beats(self, batch: BeatBatch, own: Mapping[int, Thresholds] = OWN) -> Verdicts:
         """Every beat against its stream's usual one, or the population while that is not known."""
         alone = self._judge_alone(batch)
+        if own:
+            usual = self._by_usual(batch) & self.contextual
+            usable = np.where(usual[:, None], batch.good & batch.known, batch.good)
+            for row, thresholds in own.items():
+                kind = "usual" if usual[row] else "population"
+                set_threshold(alone, row, thresholds[kind], usable[row])
         again = RECURRENCE_WEIGHT * batch.recurrence
         in_force = np.where(batch.run > 0, np.minimum(alone.threshold, RUN_SURPRISE), alone.threshold)
         return replace(
@@ -171,7 +186,7 @@ class Model:
         n = len(batch.ready)
         if not self.contextual:
             return self.judge("population", population_terms(self.networks["population"], batch))
-        usual = batch.ready & (batch.good & batch.known).any(axis=1)
+        usual = self._by_usual(batch)
         if usual.all() and n:
             return self.judge("usual", usual_terms(self.networks["usual"], batch), batch.restless)
         both = [
@@ -180,9 +195,23 @@ class Model:
         ]
         return _interleave(n, both)
 
-    def judge_fixed(self, fixed_mv: NDArray[np.float32], good: NDArray[np.bool_]) -> Verdicts:
+    @staticmethod
+    def _by_usual(batch: BeatBatch) -> NDArray[np.bool_]:
+        """Beats that a contextual model judges by their streams' usual ones, (n,)."""
+        usual: NDArray[np.bool_] = batch.ready & (batch.good & batch.known).any(axis=1)
+        return usual
+
+    def judge_fixed(
+        self,
+        fixed_mv: NDArray[np.float32],
+        good: NDArray[np.bool_],
+        own: Mapping[int, Thresholds] = OWN,
+    ) -> Verdicts:
         """Every fixed window, (n, samples, leads), beats or no beats."""
-        return self.judge("fixed", fixed_terms(self.networks["fixed"], fixed_mv, good))
+        verdicts = self.judge("fixed", fixed_terms(self.networks["fixed"], fixed_mv, good))
+        for row, thresholds in own.items():
+            set_threshold(verdicts, row, thresholds["fixed"], good[row])
+        return verdicts
 
 
 def load_model(folder: Path | None = None, budget_per_hour: float | None = None) -> Model:
@@ -190,6 +219,14 @@ def load_model(folder: Path | None = None, budget_per_hour: float | None = None)
     torch.set_num_threads(1)  # processes scale, threads do not
     manifest, networks = read_artifact(folder or default_model())
     return Model(manifest, networks, budget_per_hour)
+
+
+def set_threshold(
+    verdicts: Verdicts, row: int, by_leads: Mapping[str, float], usable: NDArray[np.bool_]
+) -> None:
+    """Put another threshold in force for one window; one without a usable lead is not judged at all."""
+    if usable.any():
+        verdicts.threshold[row] = by_leads[str(min(int(usable.sum()), 2))]
 
 
 def fuse(

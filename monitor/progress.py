@@ -28,7 +28,8 @@ class Pending:
 
     records: list[Outgoing] = field(default_factory=list)
     inputs: int = 0  # records processed
-    events: list[tuple[Kind, int]] = field(default_factory=list)  # kind, R peak's time in µs since the epoch
+    # Kind, R peak's time in µs since the epoch, and whether a person muted the stream
+    events: list[tuple[Kind, int, bool]] = field(default_factory=list)
     windows_us: list[int] = field(default_factory=list)  # R peak times of some windows, for the latency
     dead: list[str] = field(default_factory=list)  # reasons of dead letters
 
@@ -63,6 +64,10 @@ class PartitionProgress:
             # A fixed fraction of the interval by stream, so that snapshots of many don't fall together.
             phase = zlib.crc32(stream.encode()) / 2**32
             self._snapshot_at[stream] = now_s + self._interval_s * phase
+
+    def hasten(self, stream: str) -> None:
+        """Let the next commit hold this stream's state."""
+        self._snapshot_at[stream] = 0.0
 
     def advance(self, last_offset: int) -> None:
         """All records up to this one have been processed."""

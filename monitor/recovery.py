@@ -18,7 +18,7 @@ from monitor.errors import BrokerError
 
 logger = logging.getLogger(__name__)
 METADATA_SCHEMA = 1
-_GROUP, _OFFSET = "group", "input-offset"
+_GROUP, _OFFSET, _SETTING = "group", "input-offset", "setting"
 
 
 class _Metadata(msgspec.Struct):
@@ -51,11 +51,13 @@ class Snapshot:
     stream: str
     offset: int
     state: bytes
+    setting: bytes | None = None  # in force there, as monitor.tunings names it
 
 
-def snapshot_headers(group_id: str, offset: int) -> list[tuple[str, bytes]]:
+def snapshot_headers(group_id: str, offset: int, setting: bytes | None = None) -> list[tuple[str, bytes]]:
     """Headers of a record of `ecg.state`; the group keeps another group's state from being taken for ours."""
-    return [(_GROUP, group_id.encode()), (_OFFSET, str(offset).encode())]
+    headers = [(_GROUP, group_id.encode()), (_OFFSET, str(offset).encode())]
+    return headers if setting is None else [*headers, (_SETTING, setting)]
 
 
 @dataclass(slots=True)
@@ -154,7 +156,8 @@ def _keep(snapshots: dict[str, Snapshot], record: Any, group_id: str) -> None:
     if record.value is None:
         snapshots.pop(stream, None)
     else:
-        snapshots[stream] = Snapshot(stream, int(headers[_OFFSET]), bytes(record.value))
+        offset = int(headers[_OFFSET])
+        snapshots[stream] = Snapshot(stream, offset, bytes(record.value), headers.get(_SETTING))
 
 
 def _name(partition: TopicPartition) -> str:

@@ -119,6 +119,7 @@ class Report:
             return event
         order = np.argsort(-np.nan_to_num(row.by_lead, nan=-1.0), kind="stable")
         judged = [lead for lead in order if not np.isnan(row.by_lead[lead])]
+        names = stream.tuning.names(stream.leads)
         latent = row.latent[row.strangest]
         # A fixed window has no place relative to an R peak.
         if row.kind != "fixed":
@@ -128,7 +129,7 @@ class Report:
             score=round(row.surprise, 6),
             p_value=p_value(row.surprise),
             threshold=p_value(row.threshold),
-            leads=tuple(stream.leads[lead] for lead in judged[:NAMED_LEADS]),
+            leads=tuple(names[lead] for lead in judged[:NAMED_LEADS]),
             learning=row.learning,
             late=row.late,
             latent=tuple(round(float(value), 5) for value in latent[~np.isnan(latent)]),
@@ -171,6 +172,8 @@ class Report:
             why=why,
             phase=phase,
             beats=beats,
+            muted=stream.tuning.muted,
+            paced=stream.tuning.paced,
         )
 
     def _part(self, region: int) -> tuple[float, float]:

@@ -22,7 +22,7 @@ _BROKEN = (zstandard.ZstdError, msgspec.MsgspecError, KeyError, TypeError, Value
 
 def pack(stream: Stream, arrays: Mapping[str, Mapping[str, NDArray[Any]]], model_version: str) -> bytes:
     """Compressed MessagePack of a stream's facts, held chunks and arrays."""
-    facts = {name: getattr(stream, name) for name in Stream.__slots__ if name != "held"}
+    facts = {name: getattr(stream, name) for name in Stream.__slots__ if name not in ("held", "tuning")}
     record = {
         "schema": STATE_SCHEMA,
         "model_version": model_version,

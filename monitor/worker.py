@@ -24,9 +24,11 @@ from monitor.errors import StateError
 from monitor.gauges import Gauges
 from monitor.health import Health
 from monitor.metrics import Metrics
+from monitor.profile_reader import ProfileReader
 from monitor.progress import PartitionProgress
 from monitor.recovery import start_points
 from monitor.topics import check_topics
+from monitor.tunings import Tunings
 
 logger = logging.getLogger(__name__)
 JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
@@ -44,7 +46,9 @@ class Worker:
         self._detector = detector
         self._metrics = metrics
         self._health = health
-        self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery)
+        self._tunings = Tunings(metrics)
+        self._profiles = ProfileReader(settings.kafka, self._tunings.learn)
+        self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, self._tunings)
         self._owned: dict[TopicPartition, PartitionProgress] = {}
         self._consumer: Any = None
         self._delivery: Delivery | None = None
@@ -74,8 +78,9 @@ class Worker:
         self._consumer.subscribe([self._settings.kafka.topics.signal], listener=self._assignment)
         self._joining = Joining(self._consumer)
         self._committer = Committer(
-            self._settings, self._detector, self._metrics, self._consumer, self._delivery
+            self._settings, self._detector, self._metrics, self._consumer, self._delivery, self._tunings
         )
+        self._profiles.open()
         self._gauges = Gauges(self._settings, self._detector, self._metrics, self._consumer)
         self._health.model_loaded = self._health.broker_reachable = True
         self._metrics.model.info({"name": self._detector.model_name, "version": self._detector.model_version})
@@ -87,6 +92,7 @@ class Worker:
         """Poll and process until stopped. No transaction is ever open during a poll."""
         while not self._stop:
             polled = self._poll()
+            self._profiles.follow()
             self._apply_assignment()
             self._process(polled)
             self._committer.commit_if_due(self._owned)
@@ -112,6 +118,7 @@ class Worker:
             self._consumer.close(timeout_ms=5000)
         if self._delivery is not None:
             self._delivery.close()
+        self._profiles.close()
         logger.info("worker stopped")
 
     def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -137,13 +144,16 @@ class Worker:
         if progress is not None:
             for stream in progress.streams:
                 self._detector.forget(stream)
+                self._tunings.forget(stream)
             self._gauges.forget(place, progress.streams)
 
     def _take_up(self, places: list[TopicPartition]) -> None:
         began = time.monotonic()
         points = start_points(self._consumer, self._settings.kafka, places)
+        self._profiles.catch_up()  # their last owner may have known of settings that we have not seen
         for place, start in points.items():
             for stream, snapshot in list(start.snapshots.items()):
+                self._tunings.take_up(stream, snapshot.setting)
                 if not self._restore(stream, snapshot.state):
                     del start.snapshots[stream]
             self._metrics.lost_records.inc(start.lost)

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.commands.run import serve
 from monitor.config import load_settings
-from monitor.detection import Detection
+from monitor.detection import Detection, Tuning
 from monitor.errors import MonitorError
 from monitor.events import Event, ScoredWindows
 from monitor.excerpt import read_excerpt_beats
@@ -49,6 +49,10 @@ class LabelDetector:
             events += [_event(int(sample), chunk) for sample in ready if sample in self._odd]
         none = np.zeros(len(events), np.int64)
         return Detection(events, windows, [], none, np.zeros(len(windows), np.int64), Counter(), {})
+
+    def tune(self, stream: str, tuning: Tuning) -> None:
+        """Nobody sets anything here."""
+        raise NotImplementedError(stream, tuning)
 
     def snapshot(self, stream: str) -> bytes:
         """How many beats have been told."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from monitor.detection import Detection, Rejected
+from monitor.detection import PLAIN, Detection, Rejected, Tuning
 from monitor.errors import StateError
 from monitor.events import Event, Kind, ScoredWindows
 from monitor.messages import Chunk
@@ -22,7 +22,7 @@ class Memory(msgspec.Struct):
     session: str = ""
     next_sample: int = 0
     chunks: int = 0
-    digest: float = 0.0  # of every sample so far, in order: wrong after a lost or repeated chunk
+    digest: float = 0.0  # of all samples and budgets so far, in order: wrong after a lost or repeated chunk
 
 
 class StubDetector:
@@ -33,6 +33,7 @@ class StubDetector:
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.memory: dict[str, Memory] = {}
+        self.tunings: dict[str, Tuning] = {}
         self.delay_s = delay_s
 
     def process(self, chunks: Sequence[Chunk]) -> Detection:
@@ -45,17 +46,21 @@ class StubDetector:
             if chunk.session == memory.session and chunk.first_sample < memory.next_sample:
                 found.rejected.append(Rejected(index, "out_of_order", f"sample {chunk.first_sample}"))
                 continue
-            _remember(memory, chunk)
+            _remember(memory, chunk, self.tunings.get(chunk.stream, PLAIN))
             _append_window(found.windows, chunk, memory)
             windows_of.append(index)
             if chunk.ecg_mv.max() >= 3.0:
-                found.events.append(_event(chunk, memory))
+                found.events.append(_event(chunk, memory, self.tunings.get(chunk.stream, PLAIN)))
                 events_of.append(index)
         found.event_chunk = np.array(events_of, np.int64)
         found.window_chunk = np.array(windows_of, np.int64)
         found.counts = Counter(samples=sum(map(len, chunks)), windows_fixed=len(windows_of), quality_good=0)
         found.stage_seconds = {"filter": 0.0, "detect": 0.0, "score": 0.0, "decide": 0.0}
         return found
+
+    def tune(self, stream: str, tuning: Tuning) -> None:
+        """Remember what is set; events show it."""
+        self.tunings[stream] = tuning
 
     def snapshot(self, stream: str) -> bytes:
         """The memory as JSON."""
@@ -70,6 +75,7 @@ class StubDetector:
 
     def forget(self, stream: str) -> None:
         """Drop a memory."""
+        self.tunings.pop(stream, None)
         self.memory.pop(stream, None)
 
     def streams(self) -> list[str]:
@@ -85,15 +91,16 @@ class StubDetector:
         return 0
 
 
-def _remember(memory: Memory, chunk: Chunk) -> None:
+def _remember(memory: Memory, chunk: Chunk, tuning: Tuning) -> None:
     if chunk.session != memory.session:
         memory.session = chunk.session
     memory.next_sample = chunk.first_sample + len(chunk)
     memory.chunks += 1
-    memory.digest = (memory.digest * 1.000003 + float(chunk.ecg_mv.sum(dtype=np.float64))) % 1e6
+    told = float(chunk.ecg_mv.sum(dtype=np.float64)) + (tuning.budget_per_hour or 0.0)
+    memory.digest = (memory.digest * 1.000003 + told) % 1e6
 
 
-def _event(chunk: Chunk, memory: Memory) -> Event:
+def _event(chunk: Chunk, memory: Memory, tuning: Tuning) -> Event:
     peak = chunk.first_sample + int(chunk.ecg_mv.max(axis=1).argmax())
     return Event(
         stream=chunk.stream,
@@ -108,6 +115,10 @@ def _event(chunk: Chunk, memory: Memory) -> Event:
         model_version="1",
         score=memory.digest,
         beats=memory.chunks,
+        threshold=tuning.budget_per_hour,
+        leads=tuning.names(chunk.leads),
+        muted=tuning.muted,
+        paced=tuning.paced,
     )
 
 

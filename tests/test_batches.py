@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 import pytest
@@ -11,14 +12,19 @@ from monitor.batches import BEATS_PER_RECORD, Batches, dead_letter
 from monitor.config import DeliverySettings, Topics
 from monitor.events import CLOUDEVENT, Kind, decode_beats, decode_event
 from monitor.metrics import new_metrics
+from monitor.profiles import Profile, encode_profile
 from monitor.progress import PartitionProgress
+from monitor.tunings import Tunings
 from tests.integration.harness import chunk
 from tests.kafka_fakes import Record, progress
 from tests.stub_detector import StubDetector
 
 
 def _batches(detector: StubDetector | None = None, **delivery: Any) -> Batches:
-    return Batches(detector or StubDetector(), new_metrics(), Topics(), DeliverySettings(**delivery))
+    metrics = new_metrics()
+    return Batches(
+        detector or StubDetector(), metrics, Topics(), DeliverySettings(**delivery), Tunings(metrics)
+    )
 
 
 def _records(stream: str, first: int, last: int, number: int = 0) -> list[Record]:
@@ -38,8 +44,37 @@ def test_events_carry_their_streams_key_and_type() -> None:
     assert {(record.key, *record.headers) for record in events} == {
         (b"s", ("content-type", CLOUDEVENT.encode()))
     }
-    assert part.pending.events == [(Kind.BEAT_MORPHOLOGY, time) for _, time in part.pending.events]
+    assert part.pending.events == [(Kind.BEAT_MORPHOLOGY, time, False) for _, time, _ in part.pending.events]
     assert part.next_offset == 2
+
+
+def test_a_profile_parts_a_batch() -> None:
+    """From its first record on it holds, in the same batch, and the next commit writes the state."""
+    batches, part = _batches(), progress()
+    value = encode_profile(Profile(stream="s", at_us=0, muted_until_us=1 << 53))
+    batches.tunings.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
+    records = _records("s", 0, 4)
+    for record in records:
+        record.timestamp = 2000 + 500 * record.offset
+    batches.process({part: [*records, *_records("t", 4, 5)]})
+    events = [decode_event(record.value) for record in _sent(part, "ecg.events")]
+    assert [(event.stream, event.muted) for event in events] == [
+        *(("s", False), ("s", False), ("s", True), ("s", True), ("t", False))
+    ]
+    assert [muted for _, _, muted in part.pending.events] == [False, False, True, True, False]
+    assert part.due(time.monotonic()) == ["s"]
+
+
+def test_a_profile_waits_for_the_end_of_a_replay() -> None:
+    """What is read again was decided without it, if the state does not name it."""
+    detector, part = StubDetector(), progress(replay=0, committed=2)
+    batches = _batches(detector)
+    value = encode_profile(Profile(stream="s", at_us=0, paced=True))
+    batches.tunings.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
+    batches.process({part: _records("s", 0, 2)})
+    assert detector.tunings == {}
+    batches.process({part: _records("s", 2, 3)})
+    assert detector.tunings["s"].paced
 
 
 def test_beats_are_one_record_a_partition() -> None:

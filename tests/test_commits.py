@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from monitor.config import load_settings
 from monitor.errors import BrokerError
 from monitor.events import Kind
 from monitor.metrics import Metrics, new_metrics
+from monitor.profiles import Profile, encode_profile
 from monitor.recovery import replay_offset
-from tests.kafka_fakes import REBALANCING, STRANGER, FakeConsumer, FakeDelivery, place, progress
+from monitor.tunings import Tunings
+from tests.kafka_fakes import REBALANCING, STRANGER, FakeConsumer, FakeDelivery, Record, place, progress
 from tests.stub_detector import Memory, StubDetector
 
 
@@ -26,8 +29,14 @@ class Bench:
         monkeypatch.setattr("monitor.commits.time.sleep", lambda _: None)
         self.consumer, self.delivery = FakeConsumer(), FakeDelivery(refuse)
         self.detector, self.metrics = StubDetector(), new_metrics()
+        self.tunings = Tunings(self.metrics)
         self.committer = Committer(
-            load_settings(None, settings), self.detector, self.metrics, self.consumer, self.delivery
+            load_settings(None, settings),
+            self.detector,
+            self.metrics,
+            self.consumer,
+            self.delivery,
+            self.tunings,
         )
         self.part = progress()
         self.owned = {place(): self.part}
@@ -39,7 +48,7 @@ class Bench:
         self.part.note(stream, offset, self.now_s)
         self.part.pending.inputs += 1
         if event:
-            self.part.pending.events.append((Kind.RUN, 1))
+            self.part.pending.events.append((Kind.RUN, 1, False))
         self.part.advance(offset)
 
     def step(self, seconds: float = 0.0) -> int:
@@ -63,6 +72,29 @@ def test_an_event_is_committed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bench.take_in()
     assert (bench.step(0.4), bench.step(0.1)) == (1, 2)
     assert _value(bench.metrics, 'ecg_monitor_events_total{kind="run"} 1.0')
+
+
+def test_muted_events_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are written as the others are."""
+    bench = Bench(monkeypatch)
+    bench.take_in()
+    bench.part.pending.events.append((Kind.RUN, 1, True))
+    assert bench.step() == 1
+    assert _value(bench.metrics, 'ecg_monitor_muted_events_total{kind="run"} 1.0')
+    assert _value(bench.metrics, 'ecg_monitor_events_total{kind="run"} 0.0')
+
+
+def test_state_names_the_setting_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is written at the next commit where one has just taken effect."""
+    bench = Bench(monkeypatch)
+    value = encode_profile(Profile(stream="s", at_us=0, paced=True))
+    bench.tunings.learn(Record(value, 7, b"s", timestamp=0))
+    bench.tunings.change("s", 5000, replayed=False)
+    bench.take_in()
+    bench.part.hasten("s")
+    bench.step(0.5)
+    (state,) = bench.delivery.parcels[0].snapshots
+    assert json.loads(dict(state.headers)["setting"])["offset"] == 7
 
 
 def test_nothing_new_makes_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.admission import MAX_FILL_S, REORDER_S
-from monitor.detection import Detection
+from monitor.detection import Detection, Tuning
 from monitor.detector import Detector
 from monitor.errors import ScoreError, StateError
 from monitor.events import Event, Kind, Phase
 from monitor.filters import delay_s
 from monitor.messages import Chunk
+from monitor.model import Model
+from monitor.report import p_value
 from monitor.snapshots import pack, unpack
 from monitor.synthetic import synthetic_ecg
 from monitor.windows import WindowSpec
@@ -524,6 +526,53 @@ def test_open_episodes_are_counted() -> None:
     assert detector.open_episodes() >= 1
     ended = detector.process([chunk_of(ecg.ecg_mv, session="t")])
     assert (Kind.RUN, Phase.END) in kinds([event for event in ended.events if event.session == "s"])
+
+
+def test_a_tuning_marks_a_streams_events_and_no_others() -> None:
+    """Scores stay as they are; the next session keeps the tuning, a forgotten stream does not."""
+    ecg_mv = ecg_of(30)
+    detector = Detector(small_model())
+    detector.tune("a", Tuning(muted=True, paced=True, lead_names=("II", "V5")))
+    said = events_of([detector.process([chunk_of(ecg_mv), chunk_of(ecg_mv, stream="b")])])
+    mine, other = ([e for e in said if e.stream == name] for name in "ab")
+    assert all(event.muted and event.paced for event in mine)
+    assert not any(event.muted or event.paced for event in other)
+    assert {name for event in mine for name in event.leads} == {"II", "V5"}
+    assert [(e.kind, e.r_peak_sample, e.score) for e in mine] == [
+        (e.kind, e.r_peak_sample, e.score) for e in other
+    ]
+    again = events_of([detector.process([chunk_of(ecg_mv, session="t")])])
+    assert all(event.muted for event in again)
+    detector.forget("a")
+    assert not any(event.muted for event in events_of([detector.process([chunk_of(ecg_mv)])]))
+
+
+def test_names_for_other_leads_are_not_used() -> None:
+    """Three names say nothing of two leads."""
+    detector = Detector(small_model())
+    detector.tune("a", Tuning(lead_names=("I", "II", "III")))
+    said = events_of([detector.process([chunk_of(ecg_of(30))])])
+    assert {name for event in said for name in event.leads} == {"lead 1", "lead 2"}
+
+
+def test_a_budget_holds_from_where_it_was_set() -> None:
+    """Every threshold after it is that of the budget, none before; snapshots carry none of it."""
+    ecg_mv, model = ecg_of(30), small_model()
+    loose = Model(model.manifest, model.networks, 1000.0)
+    detector, alone, plain = Detector(model), Detector(loose), Detector(model)
+    half = len(ecg_mv) // 2
+    for each in (detector, alone, plain):
+        each.process([chunk_of(ecg_mv[:half])])
+    detector.tune("a", Tuning(budget_per_hour=1000.0))
+    parts = [each.process([chunk_of(ecg_mv[half:], half)]) for each in (detector, alone, plain)]
+    told, wanted, before = ({e.threshold for e in part.events if e.phase is None} for part in parts)
+    assert told - {None} <= wanted | {p_value(1.5)}
+    assert told - before - {None}
+    restored = Detector(model)
+    restored.restore("a", detector.snapshot("a"))
+    restored.tune("a", Tuning(budget_per_hour=1000.0))
+    more = chunk_of(ecg_mv, len(ecg_mv))
+    assert outcome([restored.process([more])]) == outcome([detector.process([more])])
 
 
 def test_nothing_in_nothing_out() -> None:

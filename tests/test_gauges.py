@@ -67,6 +67,20 @@ def test_streams_fall_silent_and_come_back(gauges: Gauges, clock: Clock, metrics
     assert {"streams_silent 1.0", "streams_active 1.0", "streams_learning 1.0"} <= set(_lines(metrics))
 
 
+def test_silence_shows_within_five_seconds(gauges: Gauges, clock: Clock, metrics: Metrics) -> None:
+    """By default, though gauges are set once a second; a chunk a second is no silence."""
+    gauges.update({})
+    for step in range(50):
+        if step % 10 == 0 and step <= 10:
+            gauges.saw(["s"])
+        gauges.update({})
+        assert "streams_silent 0.0" in _lines(metrics)
+        clock.now_s += 0.1
+    clock.now_s += 1.0
+    gauges.update({})
+    assert "streams_silent 1.0" in _lines(metrics)
+
+
 def test_a_stream_long_silent_is_no_longer_counted(gauges: Gauges, clock: Clock, metrics: Metrics) -> None:
     """A patient who went home does not stay a fault for ever."""
     gauges.saw(["s"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,11 @@ def windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]]:
     good = cuts.fixed_quality == Quality.GOOD
     good[3] = False
     return beats, cuts.fixed_mv, good
+
+
+def rows_of(verdicts: Verdicts, rows: NDArray[Any]) -> Verdicts:
+    """Some of the windows."""
+    return Verdicts(*(getattr(verdicts, field.name)[rows] for field in fields(Verdicts)))
 
 
 def same(first: Verdicts, second: Verdicts, rows: NDArray[Any]) -> bool:
@@ -110,6 +115,22 @@ def test_a_budget_changes_verdicts_but_no_score() -> None:
     assert np.array_equal(strict.surprise, loose.surprise, equal_nan=True)
     assert strict.anomalous.sum() < loose.anomalous.sum()
     assert not (strict.anomalous & ~loose.anomalous).any()
+
+
+def test_some_streams_may_have_a_budget_of_their_own() -> None:
+    """Their windows are judged as by a model of that budget, and the others as before."""
+    (beats, fixed_mv, good), model = windows(), small_model()
+    other = Model(model.manifest, model.networks, 300.0)
+    own, some = model.thresholds_for(300.0), np.arange(0, len(beats.ready), 2)
+    mixed = model.judge_beats(beats, dict.fromkeys(some.tolist(), own))
+    rest = np.setdiff1d(np.arange(len(beats.ready)), some)
+    assert same(other.judge_beats(beats), rows_of(mixed, some), some)
+    assert same(model.judge_beats(beats), rows_of(mixed, rest), rest)
+    assert set(beats.ready[some]) == {True, False}
+    every = dict.fromkeys(range(len(good)), own)
+    assert same(
+        other.judge_fixed(fixed_mv, good), model.judge_fixed(fixed_mv, good, every), np.arange(len(good))
+    )
 
 
 @given(order=st.permutations(range(60)), count=st.integers(0, 60))

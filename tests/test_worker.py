@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,12 +30,17 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.consumer, self.delivery, self.detector = FakeConsumer(), FakeDelivery(), StubDetector()
         self.starts: dict[Any, StartPoint] = {}
+        self.profiles = dict.fromkeys(("open", "catch_up", "follow", "close"), self._nothing)
         self.metrics, self.health = new_metrics(), Health(60)
         monkeypatch.setattr("monitor.worker.check_topics", lambda _: None)
         monkeypatch.setattr("monitor.worker.open_consumer", lambda _: self.consumer)
         monkeypatch.setattr("monitor.worker.open_delivery", lambda *_: self.delivery)
         monkeypatch.setattr("monitor.worker.start_points", self._start_points)
+        monkeypatch.setattr("monitor.worker.ProfileReader", lambda *_: SimpleNamespace(**self.profiles))
         self.worker = Worker(load_settings(), self.detector, self.metrics, self.health)
+
+    def _nothing(self) -> None:
+        """No profile was ever set."""
 
     def _start_points(self, consumer: Any, settings: Any, places: list[Any]) -> dict[Any, StartPoint]:
         return {each: self.starts.get(each, StartPoint(0, 0)) for each in places}

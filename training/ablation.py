@@ -6,7 +6,7 @@ on the normals of the patients that the model was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction
-from monitor.model import Model, Terms, Verdicts
+from monitor.model import OWN, Model, Terms, Thresholds, Verdicts
 from monitor.usual import BeatBatch
 from training import beside
 from training.annotated import score_annotated
@@ -71,9 +71,9 @@ class ShapeOnly(Model):
 class NeverAgain(Model):
     """A model that remembers no strange shape."""
 
-    def judge_beats(self, batch: BeatBatch) -> Verdicts:
+    def judge_beats(self, batch: BeatBatch, own: Mapping[int, Thresholds] = OWN) -> Verdicts:
         """Verdicts as if every strange beat were the first."""
-        return super().judge_beats(replace(batch, recurrence=np.zeros(len(batch.ready))))
+        return super().judge_beats(replace(batch, recurrence=np.zeros(len(batch.ready))), own)
 
 
 class AllAlike(Model):

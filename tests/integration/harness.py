@@ -19,10 +19,13 @@ import numpy as np
 from kafka import TopicPartition
 
 from monitor.broker import open_producer, open_reader
-from monitor.config import Settings, load_settings
+from monitor.config import Settings, Topics, load_settings
 from monitor.events import encode_event
 from monitor.messages import Lead, decode_chunk, encode_chunk
+from monitor.metrics import new_metrics
+from monitor.profiles import Profile, encode_profile
 from monitor.topics import create_topics, partition_counts
+from monitor.tunings import Tunings
 from tests.stub_detector import StubDetector
 
 STUB_WORKER = ("-m", "tests.integration.stub_worker")
@@ -43,12 +46,11 @@ class Bench:
 
     def __post_init__(self) -> None:
         own = uuid.uuid4().hex[:8]
-        names = ("signal", "events", "beats", "state", "deadletter")
         self.kafka = {
             "bootstrap_servers": self.servers,
             "group_id": f"group-{own}",
             "max_poll_interval_s": 10.0,
-            "topics": {name: f"{own}.{name}" for name in names},
+            "topics": {name: f"{own}.{name}" for name in Topics.model_fields},
             **self.kafka,
         }
         self.delivery = {"snapshot_interval_s": 0.4, "commit_interval_s": 0.2, **self.delivery}
@@ -105,6 +107,11 @@ class Bench:
             for key, value in records:
                 out.send(self.topic(topic), value, key=key.encode())
 
+    def set_profile(self, **fields: Any) -> None:
+        """Write a stream's settings, as the bedside page does."""
+        profile = Profile(at_us=time.time_ns() // 1000, by="test", **fields)
+        self.send([(profile.stream, encode_profile(profile))], "profiles")
+
     def events(self) -> dict[str, list[bytes]]:
         """The committed event log by stream, each in order."""
         return by_stream((record.key, record.value) for record in self.read("events"))
@@ -114,9 +121,15 @@ class Bench:
         return self.expected_of(self.read("signal"))
 
     def expected_of(self, records: Iterable[Any]) -> dict[str, list[bytes]]:
-        """What an undisturbed run over these records would have written."""
-        detector, found = StubDetector(), []
+        """What an undisturbed run over these records would have written, with all profiles known."""
+        detector, tunings, found = StubDetector(), Tunings(new_metrics()), []
+        for record in self.read("profiles"):
+            tunings.learn(record)
         for record in records:
+            stream = record.key.decode()
+            tuning, _ = tunings.change(stream, record.timestamp, replayed=False)
+            if tuning is not None:
+                detector.tune(stream, tuning)
             for event in detector.process([decode_chunk(record.value)]).events:
                 found.append((event.stream.encode(), encode_event(event)))
         return by_stream(found)
