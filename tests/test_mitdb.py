@@ -93,3 +93,11 @@ def test_flutter_of_207_is_told_in_time(index: int) -> None:
         if event.kind in (Kind.RHYTHM_CHAOTIC, Kind.RUN) and event.phase is not Phase.END
     ]
     assert any(onset <= at <= onset + 10 * RATE_HZ for at in told)
+
+
+@pytest.mark.parametrize("name", ["102", "217"])
+def test_a_pacing_spike_is_neither_noise_nor_an_event(name: str) -> None:
+    """Paced beats are the stream's usual ones: 1 of 2028 and 1 of 1542 flagged, and none gated."""
+    assert share(name, "/") <= 0.005
+    windows = scanned(name).windows
+    assert {windows.quality[i] for i, kind in enumerate(windows.kind) if kind != "fixed"} == {"good"}
