@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.artifact import read_manifest
 from monitor.detector import Detector
@@ -62,8 +63,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that both commands have filled."""
     folder = tmp_path_factory.mktemp("model")
-    assert _ecg_train(*_fit(data, folder)) == 0
-    assert _ecg_train("calibrate", "--data", str(data), "--model", str(folder)) == 0
+    told = ("--metrics", str(folder / "ecg-train.prom"))
+    assert _ecg_train(*_fit(data, folder, *told)) == 0
+    assert _ecg_train("calibrate", "--data", str(data), "--model", str(folder), *told) == 0
     return folder
 
 
@@ -83,6 +85,19 @@ def test_a_model_says_what_it_was_made_of(data: Path, model: Path) -> None:
     assert (manifest.name, manifest.data) == ("mitdb-contextual", expected)
     assert {(fit["epochs"], fit["seed"]) for fit in manifest.code["fit"].values()} == {(2, 0)}
     assert pickles(model) == []
+
+
+def test_commands_leave_their_metrics(model: Path, data: Path) -> None:
+    """One textfile holds both commands' success, the age of the data, and the version that is in force."""
+    text = (model / "ecg-train.prom").read_text(encoding="utf-8")
+    families = text_string_to_metric_families(text)
+    samples = {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+    name, version = read_manifest(model).name, read_manifest(model).version
+    for command in ("fit", "calibrate"):
+        assert samples["ecg_train_last_success_timestamp_seconds", command, name] > time.time() - 600
+    newest_s = max(path.stat().st_mtime for path in (data / "mitdb").glob("10*"))
+    assert samples["ecg_train_data_timestamp_seconds", name] == newest_s
+    assert [key for key in samples if key[0] == "ecg_train_info"] == [("ecg_train_info", name, version)]
 
 
 def test_a_finished_fit_trains_no_more(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ from monitor.metrics import PREFIX, Metrics, new_metrics
 DOC = Path(__file__).parents[1] / "docs" / "metrics.md"
 SUFFIX = {"counter": "_total", "info": "_info", "histogram": "_bucket"}
 ROW = re.compile(
-    r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \| (?P<labels>[^|]*)\| (?P<unit>[^|]*)\| (?P<text>.+) \|$"
+    r"^\| `(?P<name>ecg_monitor_\w+)` \| (?P<type>\w+) \| (?P<labels>[^|]*)"
+    r"\| (?P<unit>[^|]*)\| (?P<text>.+) \|$"
 )
 
 

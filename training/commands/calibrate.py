@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from training.commands.options import Metrics, Pushgateway
+
 
 def calibrate(
     data: Annotated[Path, typer.Option(help="Folder with mitdb/ in it, or the database's own folder.")],
     model: Annotated[Path, typer.Option(help="Model folder that `ecg-train fit` wrote.")],
+    metrics: Metrics = None,
+    pushgateway: Pushgateway = None,
 ) -> None:
     """Map scores to p-values and p-values to events an hour, on patients that the networks have not seen."""
     from rich.console import Console
@@ -22,7 +26,9 @@ def calibrate(
     from training.progress import bar
     from training.publish import publish
     from training.records import normal_records
+    from training.textfile import TrainingMetrics, newest_file_s
 
+    told = TrainingMetrics("calibrate", metrics, pushgateway)
     records = normal_records(data, read_manifest(model).data["records"])
     with bar("reading", len(records)) as advance:
         patients = all_normals(records, read_manifest(model).windows, lambda _: advance())
@@ -35,3 +41,5 @@ def calibrate(
         for leads, rates in terms.rates.items():
             table.add_row(name, leads, *(f"{10 ** -threshold_for(rates, rate):.2g}" for rate in (1.0, 10.0)))
     Console().print(table)
+    newest_s = newest_file_s(data, [record.name for record in records])
+    told.succeeded(manifest.name, manifest.version, data_s=newest_s)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.commands.options import Metrics, Pushgateway
+
 if TYPE_CHECKING:
     from training.protocol import Result
 
@@ -45,6 +47,8 @@ def evaluate(
     report_path: _Report = None,
     annotations: _Annotations = None,
     publish: _Publish = False,
+    metrics: Metrics = None,
+    pushgateway: Pushgateway = None,
 ) -> None:
     """Measure a model, or the QRS detector, on annotated recordings."""
     from monitor.artifact import default_model
@@ -55,7 +59,9 @@ def evaluate(
     from training.protocol import Request
     from training.protocols import evaluate as run
     from training.protocols import find
+    from training.textfile import NO_MODEL, TrainingMetrics
 
+    told = TrainingMetrics("evaluate", metrics, pushgateway)
     try:
         chosen = find(protocol)
     except ValueError as exc:
@@ -83,6 +89,8 @@ def evaluate(
     if report_path is not None:
         written = _command(protocol, model, names, "--report", report_path)
         write_page(report_path, report, result, written, data, loaded)
+    judged = (loaded.name, loaded.version) if loaded is not None else (NO_MODEL, None)
+    told.succeeded(*judged, protocol=chosen.name, figures=result.figures)
 
 
 def _command(protocol: str, model: Path | None, names: Sequence[str], option: str, path: Path) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from training.commands.options import Metrics, Pushgateway
+
 
 def fit(
     data: Annotated[Path, typer.Option(help="Folder with mitdb/ in it, or the database's own folder.")],
@@ -47,6 +49,8 @@ def fit(
     record: Annotated[
         list[str] | None, typer.Option(help="Training record; repeat. Default: DS1 but 201, 208.")
     ] = None,
+    metrics: Metrics = None,
+    pushgateway: Pushgateway = None,
 ) -> None:
     """Train the encoder-decoders on the normal beats of the training patients.
 
@@ -64,7 +68,9 @@ def fit(
     from training.recipe import recipes
     from training.records import TRAINING, normal_records
     from training.regularised import ObjectiveSettings, objective_settings
+    from training.textfile import TrainingMetrics, newest_file_s
 
+    told = TrainingMetrics("fit", metrics, pushgateway)
     spec = WindowSpec()
     try:
         architecture = Architecture(
@@ -101,3 +107,4 @@ def fit(
     with epoch_bar(total) as on_epoch:
         manifest = fit_model(out, manifest, parts, patients, folds, on_epoch, noise)
     Console().print(f"trained {manifest.name} on {len(records)} patients → {out}; next: ecg-train calibrate")
+    told.succeeded(manifest.name, manifest.version, data_s=newest_file_s(data, names))
