@@ -27,7 +27,7 @@ $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: $(STAMP)  ## replay record 208 through a broker and the worker; ARGS="--speed 1 --keep ..."
+demo: $(STAMP)  ## replay record 208 through a broker and the worker; ARGS="--ward 32", "--speed 1 --keep ..."
 	$(BIN)/ecg-monitor demo $(ARGS)
 
 test: $(STAMP)  ## run the tests; those that need ECG_DATA or KAFKA_HOME are skipped without them

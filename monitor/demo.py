@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,41 +13,23 @@ import numpy as np
 from rich.console import Console
 from rich.live import Live
 
-from monitor.config import KafkaSettings
 from monitor.demo_follow import Follower, GroupProgress, latencies_s
 from monitor.demo_report import EXCERPT_TARGETS, DemoRun, write_report
+from monitor.demo_stack import DemoOptions, DemoStack, demo_stack
 from monitor.demo_view import DemoView, PlainLines
-from monitor.demo_worker import WORKER, DemoWorker, demo_worker, write_setup
-from monitor.embedded import embedded_broker
 from monitor.errors import MonitorError
 from monitor.excerpt import read_excerpt, read_excerpt_beats
-from monitor.interrupts import Interrupts
 from monitor.readers.files import read_recording
 from monitor.readers.wfdb_records import Annotations, read_beats
 from monitor.recordings import Recording
 from monitor.replay import ReplayClock, ReplayPlan, replay
 from monitor.sender import ChunkSender
-from monitor.topics import create_topics
 
-PARTITIONS = 3  # more than one, as in earnest
 CATCH_UP_S = 60.0  # for the worker, after the last chunk
 QUIET_S = 1.5  # nothing new for so long after the last commit: everything has been read
 REFRESH_S = 0.125
 _POLL_S = 0.1
 Draw = Callable[[DemoRun, Path], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """What the command line says."""
-
-    output: Path
-    speed: float = 4.0  # five minutes of signal in 75 s
-    bootstrap_servers: str | None = None  # None: an embedded broker
-    keep: bool = False
-    record: Path | None = None  # None: the five minutes of record 208
-    model: Path | None = None  # None: the bundled one
-    worker: tuple[str, ...] = WORKER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,62 +51,34 @@ def read_source(record: Path | None) -> DemoSource:
 def run_demo(options: DemoOptions, console: Console, draw: Draw) -> DemoRun:
     """Run it all, write the report and let `draw` make strip.png; nothing that was started is left."""
     source = read_source(options.record)
-    options.output.mkdir(parents=True, exist_ok=True)
-    with Interrupts() as interrupts, ExitStack() as stack:
-        try:
-            with interrupts.held():
-                broker = options.bootstrap_servers or stack.enter_context(embedded_broker())
-            setup = write_setup(
-                options.output, broker, options.model, embedded=options.bootstrap_servers is None
-            )
-            create_topics(setup.kafka(), PARTITIONS)
-            group = GroupProgress(setup.kafka())
-            stack.callback(group.close)
-            group.skip_to_end()
-            with interrupts.held():
-                worker = stack.enter_context(demo_worker(setup, options.worker))
-            console.print(
-                f"broker {broker}, worker {worker.address}, log {worker.log}", highlight=False, soft_wrap=True
-            )
-            worker.wait_until_ready()
-            run = _follow_replay(source, options, console, Kafka(setup.kafka(), worker, group))
-            write_report(run, options.output, console)
-            draw(run, options.output / "strip.png")
-            console.print(
-                f"written: {options.output}/summary.json, events.jsonl, strip.png",
-                highlight=False,
-                soft_wrap=True,
-            )
-            if options.keep:
-                _keep_up(console, worker, broker)
-        finally:
-            interrupts.ignore()
+    with demo_stack(options, console) as stack:
+        run = _follow_replay(source, options, console, stack)
+        write_report(run, options.output, console)
+        draw(run, options.output / "strip.png")
+        console.print(
+            f"written: {options.output}/summary.json, events.jsonl, strip.png",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if options.keep:
+            _keep_up(console, stack)
     return run
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kafka:
-    """What runs while the replay does."""
-
-    settings: KafkaSettings
-    worker: DemoWorker
-    group: GroupProgress
-
-
-def _follow_replay(source: DemoSource, options: DemoOptions, console: Console, kafka: Kafka) -> DemoRun:
+def _follow_replay(source: DemoSource, options: DemoOptions, console: Console, stack: DemoStack) -> DemoRun:
     """Send the recording, and collect what the worker says of it."""
     recording = source.recording
     session = f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     plan = ReplayPlan(prefix=recording.name, session=session, speed=options.speed)
-    follower = Follower(kafka.settings, plan.stream_id(0), session)
+    follower = Follower(stack.kafka, plan.stream_id(0), session)
     try:
-        with ChunkSender(kafka.settings) as sender:
+        with ChunkSender(stack.kafka) as sender:
             clock = ReplayClock.begin(recording, plan, time.time())
             view = DemoView(recording, follower.found, options.speed, clock.measured_s)
             with _shown(console, view) as refresh:
 
                 def listen(seconds: float) -> int:
-                    kafka.worker.check()
+                    stack.check()
                     taken = follower.poll(seconds)
                     refresh()
                     return taken
@@ -134,7 +88,7 @@ def _follow_replay(source: DemoSource, options: DemoOptions, console: Console, k
                 ):
                     view.sent = sent.first_sample + sent.samples
                     listen(0.0)
-                _catch_up(listen, kafka.group)
+                _catch_up(listen, stack.group)
     finally:
         follower.close()
     return DemoRun(
@@ -186,14 +140,15 @@ def _shown(console: Console, view: DemoView) -> Iterator[Callable[[], None]]:
         yield refresh
 
 
-def _keep_up(console: Console, worker: DemoWorker, broker: str) -> None:
+def _keep_up(console: Console, stack: DemoStack) -> None:
     """Stay until interrupted: that is the way to end it, and no failure."""
     console.print(
-        f"staying up: Kafka on {broker}, metrics on {worker.address}/metrics; Ctrl-C ends it", soft_wrap=True
+        f"staying up: Kafka on {stack.broker}, metrics on {stack.worker.address}/metrics; Ctrl-C ends it",
+        soft_wrap=True,
     )
     try:
         while True:
-            worker.check()
+            stack.check()
             time.sleep(0.2)
     except SystemExit:
         console.print("stopping")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +16,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from monitor.demo import DemoOptions, read_source, run_demo
+from monitor.demo import read_source, run_demo
 from monitor.demo_report import DemoRun
+from monitor.demo_stack import DemoOptions
+from monitor.demo_worker import free_port
 from monitor.detector import Detector
 from monitor.errors import MonitorError
 from monitor.events import Event
@@ -23,6 +27,7 @@ from monitor.scan import scan
 from tests.models import small_model
 
 STUB = (sys.executable, "-m", "tests.demo_stub_worker")
+PAGE = (sys.executable, "-m", "tests.demo_stub_page")
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.integration
 
@@ -43,7 +48,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.delenv("KAFKA_HOME", raising=False)
         patch.setenv("ECG_MONITOR_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")  # not the demo's business
         with (output / "console.txt").open("w") as out:
-            options = DemoOptions(output=output, speed=60.0, worker=STUB)
+            options = DemoOptions(output=output, speed=60.0, worker=STUB, page=PAGE)
             run_demo(options, Console(file=out), _no_picture)
     return output
 
@@ -88,19 +93,45 @@ def test_without_a_terminal_there_are_lines(finished: Path) -> None:
     assert "\x1b" not in text
 
 
+def test_it_opens_with_addresses(finished: Path) -> None:
+    """Of the page and of Prometheus' text, before anything is sent."""
+    text = (finished / "console.txt").read_text()
+    opening = text[: text.index("of 5:00.00")]
+    assert re.search(r"bedside page http://127\.0\.0\.1:\d+/", opening)
+    assert re.search(r"Prometheus text http://127\.0\.0\.1:\d+/metrics", opening)
+
+
+def test_a_page_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a worker is."""
+    monkeypatch.delenv("KAFKA_HOME", raising=False)
+    page = (sys.executable, "-c", "print('no port'); raise SystemExit(4)")
+    with pytest.raises(MonitorError, match=r"page ended with code 4.*no port"):
+        run_demo(DemoOptions(output=tmp_path, worker=STUB, page=page), Console(quiet=True), _no_picture)
+
+
+def test_a_port_in_use_is_not_taken() -> None:
+    """Any other one is."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert free_port(other.getsockname()[1]) != other.getsockname()[1]
+        port = other.getsockname()[1]
+    assert free_port(port) == port
+
+
 def test_a_worker_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its exit code and last words are in the error."""
     monkeypatch.delenv("KAFKA_HOME", raising=False)
     worker = (sys.executable, "-c", "print('no model'); raise SystemExit(3)")
     with pytest.raises(MonitorError, match=r"code 3.*no model"):
-        run_demo(DemoOptions(output=tmp_path, worker=worker), Console(quiet=True), _no_picture)
+        run_demo(DemoOptions(output=tmp_path, worker=worker, page=None), Console(quiet=True), _no_picture)
 
 
 def test_the_daemon_finds_what_a_scan_finds(tmp_path: Path, noida_broker: str) -> None:
     """The real worker, as a process behind Kafka, gives the events of a scan of the same recording."""
     model = small_model(tmp_path / "model")
     options = DemoOptions(
-        output=tmp_path, speed=0, bootstrap_servers=noida_broker, model=tmp_path / "model", keep=False
+        output=tmp_path, speed=0, bootstrap_servers=noida_broker, model=tmp_path / "model", page=None
     )
     run = run_demo(options, Console(quiet=True), _no_picture)
     scanned = [_place(event) for event in scan(run.recording, Detector(model)).events]
@@ -120,7 +151,7 @@ def test_twice_on_ones_own_broker(tmp_path: Path, noida_broker: str) -> None:
     """The second demo reports its own events alone, and leaves the broker up."""
     for turn in ("first", "second"):
         options = DemoOptions(
-            output=tmp_path / turn, speed=0, bootstrap_servers=noida_broker, worker=STUB, record=None
+            output=tmp_path / turn, speed=0, bootstrap_servers=noida_broker, worker=STUB, page=None
         )
         run = run_demo(options, Console(quiet=True), _no_picture)
         assert (len(run.found.events), run.found.beats, len(run.latency_s)) == (93, 508, 0)
@@ -131,7 +162,7 @@ def test_twice_on_ones_own_broker(tmp_path: Path, noida_broker: str) -> None:
 def test_keep_stays_until_interrupted(tmp_path: Path) -> None:
     """With --keep the metrics are there after the summary, and Ctrl-C is a clean end."""
     code = _RUN.replace("speed=2", "speed=0, keep=True")
-    with _start(code, tmp_path) as demo:
+    with start(code, tmp_path) as demo:
         assert demo.stdout is not None
         line = next(line for line in demo.stdout if line.startswith("staying up"))
         address = line.split("metrics on ")[1].split(";")[0]
@@ -139,21 +170,22 @@ def test_keep_stays_until_interrupted(tmp_path: Path) -> None:
             assert b"ecg_" in answer.read()
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
-    assert _processes_with(str(tmp_path)) == []
+    assert processes_with(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after_s", [0.5, 4.0])
 def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals, after_s: float) -> None:
     """Neither broker nor worker outlive a demo that was interrupted while starting or while running."""
-    with _start(_RUN, tmp_path) as demo:
+    with start(_RUN, tmp_path) as demo:
         time.sleep(after_s)
         demo.send_signal(number)
         assert demo.wait(30) in (128 + number, -number)  # the latter before the handlers are there
-    assert _processes_with(str(tmp_path)) == []
+    assert processes_with(str(tmp_path)) == []
 
 
-def _start(code: str, folder: Path) -> subprocess.Popen[str]:
+def start(code: str, folder: Path) -> subprocess.Popen[str]:
+    """A process that runs this code, the folder its argument, without KAFKA_HOME."""
     return subprocess.Popen(
         [sys.executable, "-c", code, str(folder)],
         cwd=ROOT,
@@ -169,13 +201,17 @@ import os, sys, tempfile
 from pathlib import Path
 tempfile.tempdir = sys.argv[1]
 from rich.console import Console
-from monitor.demo import DemoOptions, run_demo
+from monitor.demo import run_demo
+from monitor.demo_stack import DemoOptions
+page = (sys.executable, "-m", "tests.demo_stub_page")
 worker = (sys.executable, "-m", "tests.demo_stub_worker")
-run_demo(DemoOptions(output=Path(sys.argv[1]), speed=2, worker=worker), Console(), lambda run, path: None)
+options = DemoOptions(output=Path(sys.argv[1]), speed=2, worker=worker, page=page)
+run_demo(options, Console(), lambda run, path: None)
 """
 
 
-def _processes_with(text: str) -> list[str]:
+def processes_with(text: str) -> list[str]:
+    """Command lines that hold these words."""
     lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return [line for line in lines.splitlines() if text in line]
 

@@ -13,12 +13,13 @@ import pytest
 from rich.console import Console
 
 from monitor import demo
-from monitor.config import load_settings
+from monitor.config import KafkaSettings, load_settings
 from monitor.demo import _shown
 from monitor.demo_follow import Found, GroupProgress, latencies_s, own_windows
 from monitor.demo_report import DemoRun, demo_figures
+from monitor.demo_stack import DemoStack
 from monitor.demo_view import DemoView, PlainLines
-from monitor.demo_worker import DemoWorker, write_setup
+from monitor.demo_worker import DemoService, write_setup
 from monitor.errors import MonitorError
 from monitor.events import Kind, Phase
 from monitor.scan import in_time_order
@@ -142,8 +143,9 @@ def test_the_demo_ends_when_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None
 def test_staying_up_ends_without_an_error() -> None:
     """Ctrl-C is how one leaves."""
     out = StringIO()
-    worker = Mock(spec=DemoWorker, address="http://h:1", check=Mock(side_effect=[None, SystemExit(130)]))
-    demo._keep_up(Console(file=out, width=200), worker, "h:2")
+    worker = Mock(spec=DemoService, address="http://h:1", check=Mock(side_effect=[None, SystemExit(130)]))
+    stack = DemoStack("h:2", KafkaSettings(), Mock(spec=GroupProgress), worker, None)
+    demo._keep_up(Console(file=out, width=200), stack)
     assert "metrics on http://h:1/metrics" in out.getvalue()
     assert out.getvalue().endswith("stopping\n")
 
@@ -151,7 +153,7 @@ def test_staying_up_ends_without_an_error() -> None:
 def test_a_worker_that_does_not_get_ready_is_told(tmp_path: Path) -> None:
     """The demo names the log to look at."""
     running = Mock(spec=Popen, poll=Mock(return_value=None))
-    worker = DemoWorker(running, tmp_path / "worker.log", "http://127.0.0.1:1")
+    worker = DemoService("worker", running, tmp_path / "worker.log", "http://127.0.0.1:1", "/readyz")
     with pytest.raises(MonitorError, match=r"not ready after 0 s, see .*worker\.log"):
         worker.wait_until_ready(0.05)
 

@@ -14,7 +14,7 @@ from monitor.commands.demo import demo
 from monitor.commands.replay import replay
 from monitor.commands.scan import scan
 from monitor.config import KafkaSettings
-from monitor.demo import DemoOptions
+from monitor.demo_stack import DemoOptions
 from monitor.errors import RecordingError
 from monitor.readers.wfdb_records import read_beats, wfdb_library
 from monitor.sender import ChunkSender
@@ -123,6 +123,19 @@ def test_demo_hands_on_what_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path:
             model=Path("m"),
         )
     ]
+
+
+def test_a_ward_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In real time unless told otherwise, with a page unless told otherwise."""
+    given: list[tuple[int, float, bool]] = []
+    monkeypatch.setattr(
+        "monitor.demo_ward.run_ward",
+        lambda options, beds, console: given.append((beds, options.speed, options.page is None)),
+    )
+    monkeypatch.setattr("monitor.logs.configure_logging", lambda settings: None)
+    invoke(app, "demo", "--ward", 32, "--output", tmp_path)
+    invoke(app, "demo", "--ward", 5, "--speed", 2, "--no-web", "--output", tmp_path)
+    assert given == [(32, 1.0, False), (5, 2.0, True)]
 
 
 def test_scan_groups_alike_beats(folder: Path, tmp_path: Path) -> None:

@@ -12,18 +12,28 @@ from monitor.commands.scan import Model
 if TYPE_CHECKING:
     from monitor.demo_report import DemoRun
 
-_Speed = Annotated[float, typer.Option(min=0, help="Seconds of signal a second; 0: as fast as possible.")]
+_Speed = Annotated[
+    float | None,
+    typer.Option(min=0, help="Seconds of signal a second, 4 if not given, a ward 1; 0: as fast as possible."),
+]
 _Servers = Annotated[str | None, typer.Option(help="Your own Kafka instead of an embedded broker.")]
 _Keep = Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with /metrics, until Ctrl-C.")]
 _Record = Annotated[Path | None, typer.Option(help="A WFDB record instead of the five minutes of 208.")]
+_Ward = Annotated[
+    int | None,
+    typer.Option(min=1, max=500, help="A ward of so many streams on the bedside page, until Ctrl-C."),
+]
+_Web = Annotated[bool, typer.Option("--web/--no-web", help="Serve the bedside page meanwhile.")]
 _Output = Annotated[Path, typer.Option(help="Folder of summary.json, events.jsonl and strip.png.")]
 
 
 def demo(
     *,
-    speed: _Speed = 4.0,
+    speed: _Speed = None,
     bootstrap_servers: _Servers = None,
     keep: _Keep = False,
+    ward: _Ward = None,
+    web: _Web = True,
     record: _Record = None,
     output: _Output = Path("build/demo"),
     model: Model = None,
@@ -32,18 +42,25 @@ def demo(
     from rich.console import Console
 
     from monitor.config import LoggingSettings
-    from monitor.demo import DemoOptions, run_demo
+    from monitor.demo import run_demo
+    from monitor.demo_stack import DemoOptions
+    from monitor.demo_ward import run_ward
+    from monitor.demo_worker import PAGE
     from monitor.logs import configure_logging
 
     configure_logging(LoggingSettings(level="warning"))
     options = DemoOptions(
         output=output,
-        speed=speed,
+        speed=speed if speed is not None else 1.0 if ward else 4.0,
         bootstrap_servers=bootstrap_servers,
         keep=keep,
         record=record,
         model=model,
+        page=PAGE if web else None,
     )
+    if ward is not None:
+        run_ward(options, ward, Console())
+        return
 
     def draw(run: DemoRun, path: Path) -> None:
         _draw(run, path, model)

@@ -1,0 +1,29 @@
+"""A page with nothing on it, as a process: takes the flags that the demo sets of `ecg-monitor web`."""
+
+from __future__ import annotations
+
+import argparse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Well, whatever is asked."""
+
+    def do_GET(self) -> None:
+        """200 and a word."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"here")
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser()
+    for flag in ("config", "bootstrap-servers", "host", "port"):
+        parser.add_argument(f"--{flag}", required=True)
+    flags = parser.parse_args()
+    ThreadingHTTPServer((flags.host, int(flags.port)), _Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
