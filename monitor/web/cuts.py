@@ -67,6 +67,7 @@ def on_the_grid(whole: Cut, store: Store, stream: str, spec: WindowSpec) -> Cut:
     half = spec.fixed_span / 2 * rate_hz / INTERNAL_RATE_HZ
     hop = spec.fixed_hop * rate_hz / INTERNAL_RATE_HZ
     ahead = round((whole.index(int(fixed["sample"][-1])) - half) % hop)
+    ahead = 0 if hop - ahead < 1 else ahead  # a rounded centre may lie just before the next window's
     return whole.from_sample(whole.first_sample + ahead) if ahead < len(whole.recording) - 1 else whole
 
 

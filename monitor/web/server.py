@@ -17,6 +17,9 @@ from monitor.web.app import Page
 
 logger = logging.getLogger(__name__)
 MAX_MESSAGE = 65_536  # bytes of a browser's list of what it watches
+# Left to itself the system takes in megabytes for a slow browser, which would then see old signal for
+# minutes instead of losing some: this is about two seconds of a ward of 64 tiles.
+SEND_BUFFER = 1 << 17
 CLOSE_S = 5  # that answers in progress have when the server is stopped
 _BACKLOG = 256
 
@@ -50,10 +53,15 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
+    except OSError as exc:
+        raise ConfigError(f"the page cannot be served on {host}:{port}: {exc.strerror}") from exc
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # of what it accepts, too
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as exc:
+        listener.close()
         raise ConfigError(f"the page cannot be served on {host}:{port}: {exc.strerror}") from exc
     return listener
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from monitor.broker import explained, listens, open_producer
 from monitor.config import KafkaSettings
@@ -31,10 +31,7 @@ class Writer:
         """Write a verdict beside its stream's others; raises BrokerError."""
         topic = self._settings.topics.feedback
         with self._lock:
-            numbers = self._opened().partitions_for(topic)
-            if not numbers:
-                raise BrokerError(f"topic {topic} does not exist (`ecg-monitor topics` creates it)")
-            place = partition_of(verdict.stream, sorted(numbers))
+            place = partition_of(verdict.stream, self._partitions(topic))
             self._send(topic, verdict.key, encode_verdict(verdict), place)
 
     def profile(self, profile: Profile) -> None:
@@ -59,6 +56,16 @@ class Writer:
                 linger_ms=0,
             )
         return self._producer
+
+    def _partitions(self, topic: str) -> list[int]:
+        try:
+            numbers = self._opened().partitions_for(topic)
+        except KafkaTimeoutError:
+            numbers = None
+        if not numbers:
+            servers = self._settings.bootstrap_servers
+            raise BrokerError(f"{servers}: no answer about topic {topic}; `ecg-monitor check` tells more")
+        return sorted(numbers)
 
     def _send(self, topic: str, key: bytes, value: bytes, partition: int | None) -> None:
         headers = [("content-type", b"application/json")]

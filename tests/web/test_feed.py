@@ -17,8 +17,9 @@ import pytest
 from kafka import TopicPartition
 
 from monitor import embedded
-from monitor.broker import open_admin, open_producer
+from monitor.broker import open_admin, open_producer, open_reader
 from monitor.config import Settings, load_settings
+from monitor.demo_follow import partitions_of
 from monitor.embedded import embedded_broker, free_ports
 from monitor.events import encode_beats, encode_event
 from monitor.feedback import Opinion, Verdict, encode_verdict, partition_of
@@ -76,6 +77,23 @@ def write(settings: Settings, *records: tuple[str, bytes | None, bytes | None], 
         producer.flush(timeout=20)
     finally:
         producer.close(timeout=5)
+
+
+def read(settings: Settings, topic: str) -> list[Any]:
+    """All records of a topic."""
+    name = getattr(settings.kafka.topics, topic)
+    reader = open_reader(settings.kafka)
+    try:
+        places = partitions_of(reader, name)
+        ends = reader.end_offsets(places)
+        reader.assign(places)
+        records: list[Any] = []
+        while any((reader.position(place) or 0) < ends[place] for place in places):
+            for batch in reader.poll(timeout_ms=100).values():
+                records += batch
+        return records
+    finally:
+        reader.close()
 
 
 def verdict(event_id: str) -> Verdict:
