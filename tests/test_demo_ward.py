@@ -8,15 +8,20 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
+from io import StringIO
+from itertools import chain
 from pathlib import Path
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from rich.console import Console
 
+from monitor import demo_ward
 from monitor.broker import open_reader
 from monitor.config import KafkaSettings
 from monitor.demo_follow import partitions_of
-from monitor.demo_stack import DemoOptions
+from monitor.demo_stack import DemoOptions, DemoStack
 from monitor.demo_ward import run_ward
 from monitor.errors import ConfigError
 from tests.integration.harness import wait_until
@@ -64,6 +69,25 @@ def test_a_ward_stays_up_until_interrupted(tmp_path: Path) -> None:
         assert demo.wait(30) == 0
     assert sorted(seen) == [f"bed-{number:02d}" for number in range(1, 6)]
     assert processes_with(str(tmp_path)) == []
+
+
+def test_a_ward_sends_until_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks after its children meanwhile, says how it keeps up, and delivers what it has sent."""
+    sent: list[str] = []
+    sender = MagicMock()
+    sender.__enter__.return_value.send = lambda stream, value: sent.append(stream)
+    checks = chain([None] * 20, [SystemExit(130)])
+    stack = MagicMock(spec=DemoStack, page=None, check=Mock(side_effect=checks))
+    monkeypatch.setattr(demo_ward, "demo_stack", lambda *_: nullcontext(stack))
+    monkeypatch.setattr(demo_ward, "ChunkSender", lambda _: sender)
+    monkeypatch.setattr(demo_ward, "_LATE_EVERY_S", 0.0)
+    out = StringIO()
+    run_ward(DemoOptions(output=tmp_path, speed=1000.0), 3, Console(file=out, width=200))
+    assert {"bed-01", "bed-02", "bed-03"} == set(sent)
+    assert "a ward of 3 streams: no page; Ctrl-C ends it" in out.getvalue()
+    assert "s behind its time" in out.getvalue()
+    assert out.getvalue().endswith("stopping\n")
+    sender.__exit__.assert_called_once()
 
 
 def _is_shown(page: str, bed: str) -> bool:

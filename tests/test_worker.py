@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import generate_latest
 
 from monitor.config import load_settings
 from monitor.errors import BrokerError
+from monitor.events import decode_event
 from monitor.health import Health
 from monitor.metrics import new_metrics
+from monitor.profiles import Profile
 from monitor.recovery import Snapshot, StartPoint
+from monitor.tunings import Setting
 from monitor.worker import Worker
 from tests.integration.harness import chunk
 from tests.kafka_fakes import FakeConsumer, FakeDelivery, Record, place
@@ -30,14 +35,20 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.consumer, self.delivery, self.detector = FakeConsumer(), FakeDelivery(), StubDetector()
         self.starts: dict[Any, StartPoint] = {}
-        self.profiles = dict.fromkeys(("open", "catch_up", "follow", "close"), self._nothing)
+        self.profiles: dict[str, Callable[[], None]] = dict.fromkeys(
+            ("open", "catch_up", "follow", "close"), self._nothing
+        )
         self.metrics, self.health = new_metrics(), Health(60)
         monkeypatch.setattr("monitor.worker.check_topics", lambda _: None)
         monkeypatch.setattr("monitor.worker.open_consumer", lambda _: self.consumer)
         monkeypatch.setattr("monitor.worker.open_delivery", lambda *_: self.delivery)
         monkeypatch.setattr("monitor.worker.start_points", self._start_points)
         monkeypatch.setattr("monitor.worker.ProfileReader", lambda *_: SimpleNamespace(**self.profiles))
-        self.worker = Worker(load_settings(), self.detector, self.metrics, self.health)
+        self.worker = self.new_worker()
+
+    def new_worker(self) -> Worker:
+        """One that has not started."""
+        return Worker(load_settings(), self.detector, self.metrics, self.health)
 
     def _nothing(self) -> None:
         """No profile was ever set."""
@@ -86,6 +97,32 @@ def test_a_partition_is_taken_up_where_it_was_left(bench: Bench) -> None:
     assert (bench.consumer.sought, bench.consumer.paused) == ({place(1): 2}, set())
     assert bench.shows('restores_total{outcome="restored"} 1.0')
     assert bench.health.assigned
+
+
+def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
+    """From its first record on; a partition that was given away takes the tuning with it."""
+    setting = Setting(3, 1000, Profile(stream="s", at_us=0, paced=True))
+    state = Snapshot("s", 0, b'{"chunks": 3}', msgspec.json.encode(setting))
+    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": state})
+    tuned: list[bool] = []
+    bench.run(
+        bench.gain(0),
+        bench.give(0, _record(0)),
+        lambda _: tuned.append(bench.detector.tunings["s"].paced),
+        bench.lose(0),
+    )
+    assert tuned == [True]
+    assert bench.detector.tunings == {}
+    assert decode_event(bench.delivery.parcels[0].records[0].value or b"").paced
+
+
+def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
+    """Its last owner may have known one that we have not seen; and they are followed in every round."""
+    calls: list[str] = []
+    bench.profiles = {name: partial(calls.append, name) for name in bench.profiles}
+    bench.worker = bench.new_worker()
+    bench.run(bench.gain(0))
+    assert calls == ["open", "follow", "catch_up", "follow", "close"]
 
 
 def test_a_snapshot_that_does_not_fit_starts_the_stream_afresh(bench: Bench) -> None:
