@@ -20,6 +20,7 @@ from kafka import TopicPartition
 
 from monitor.broker import open_producer, open_reader
 from monitor.config import Settings, Topics, load_settings
+from monitor.detection import StreamDetector
 from monitor.events import encode_event
 from monitor.messages import Lead, decode_chunk, encode_chunk
 from monitor.metrics import new_metrics
@@ -122,7 +123,11 @@ class Bench:
 
     def expected_of(self, records: Iterable[Any]) -> dict[str, list[bytes]]:
         """What an undisturbed run over these records would have written, with all profiles known."""
-        detector, tunings, found = StubDetector(), Tunings(new_metrics()), []
+        return self.expected_by(StubDetector(), records)
+
+    def expected_by(self, detector: StreamDetector, records: Iterable[Any]) -> dict[str, list[bytes]]:
+        """The same by any detector."""
+        tunings, found = Tunings(new_metrics()), []
         for record in self.read("profiles"):
             tunings.learn(record)
         for record in records:

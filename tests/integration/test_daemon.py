@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -16,11 +17,12 @@ import pytest
 
 from monitor.config import Topics
 from monitor.detector import Detector
-from monitor.events import decode_beats, encode_event
+from monitor.events import Event, decode_beats, decode_event, encode_event
 from monitor.excerpt import read_excerpt
 from monitor.messages import decode_chunk
 from monitor.model import load_model
 from monitor.recordings import encoded_chunks
+from monitor.report import p_value
 from tests.integration.harness import START_US, Bench, WorkerProcess, by_stream, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
@@ -101,6 +103,48 @@ def test_the_daemon_killed_again_and_again_says_the_same(
         _await(bench, expected)
     sending.join()
     assert bench.events() == expected
+
+
+def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
+    broker: str, tmp_path: Path, ecg: list[tuple[str, bytes]]
+) -> None:
+    """Seconds later events are muted and judged by the budget; killed then, it goes on alike."""
+    bench = Bench(broker, tmp_path)
+    command = (*CLI, "run", "--config")
+
+    def send() -> None:
+        with producer(bench.settings()) as out:
+            for stream, value in ecg:
+                out.send(bench.topic("signal"), value, key=stream.encode())
+                time.sleep(0.08)
+
+    def events(stream: str) -> list[Event]:
+        return [decode_event(value) for value in bench.events().get(stream, [])]
+
+    sending = threading.Thread(target=send)
+    with worker(bench, "one", command=command) as running:
+        running.says("took up", timeout_s=60)
+        sending.start()
+        wait_until(lambda: len(events("bed-1")) > 1, 30, "the first events")
+        began = time.monotonic()
+        bench.set_profile(stream="bed-1", false_alarm_budget_per_hour=300.0, muted_until_us=1 << 53)
+        wait_until(lambda: events("bed-1")[-1].muted, 20, "a muted event")
+        took_s = time.monotonic() - began
+        running.end(signal.SIGKILL)
+    sending.join()
+    model = load_model()
+    expected = bench.expected_by(Detector(model), bench.read("signal"))
+    with worker(bench, "one", command=command):
+        _await(bench, expected)
+    assert bench.events() == expected
+    # Two seconds until it takes effect, and what is left until the next ventricular beat (test_profiles
+    # has one every 0.3 s, and a tighter bound).
+    assert took_s < 6.0
+    budget = p_value(model.thresholds_for(300.0)["usual"]["1"])
+    by_budget = [e for e in events("bed-1") if e.muted and e.threshold is not None]
+    assert budget in {event.threshold for event in by_budget}
+    assert budget not in {event.threshold for event in events("bed-2")}
+    assert not any(event.muted for event in events("bed-2"))
 
 
 def _cli(*arguments: str) -> subprocess.CompletedProcess[str]:
