@@ -22,8 +22,8 @@ Budget = Annotated[float, Meta(gt=0, le=MAX_BUDGET_PER_HOUR)]
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What a person has set for a stream; every field but the first three has the unset default.
 
-    A record replaces the one before it as a whole. muted_until_us: events of this time and after it
-    are heard again; lead_names: what the leads are called in events, in the order of the signal,
+    A record replaces the one before it as a whole. muted_until_us: what input of this time and after it
+    leads to is heard again; lead_names: what the leads are called in events, in the order of the signal,
     where there are as many.
     """
 
@@ -37,7 +37,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = PROFILE_SCHEMA
 
     def muted(self, time_us: int) -> bool:
-        """True if an event of this time is to be left out by a pager."""
+        """True if a pager is to leave out what input of this time leads to."""
         return self.muted_until_us is not None and time_us < self.muted_until_us
 
 
