@@ -228,7 +228,8 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Within seconds, without a loss, without reading anything twice, and without leaving threads behind."""
-    caplog.set_level(logging.CRITICAL, "kafka")  # records that are kept would keep sockets
+    for name in ("kafka", "monitor"):  # records that are kept would keep sockets
+        caplog.set_level(logging.CRITICAL, name)
     threads = set(threading.enumerate())
     (port,) = free_ports(1)
     monkeypatch.setattr(embedded, "free_ports", lambda count: [port])
