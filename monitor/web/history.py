@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.admission import CLOCK_S
 from monitor.messages import Chunk, decode_chunk
@@ -83,15 +84,18 @@ class SignalHistory:
 
     def add(self, chunk: Chunk, value: bytes, content_type: str) -> Held | None:
         """Keep a record; None if it is there already."""
+        session, leads = chunk.session, chunk.leads
+        if self._held and (self.last.session, self.last.leads) == (session, leads):
+            session, leads = self.last.session, self.last.leads  # kept once, not once a record
         held = Held(
-            session=chunk.session,
+            session=session,
             first_sample=chunk.first_sample,
             samples=len(chunk),
             time_us=chunk.start_us,
             rate_hz=chunk.rate_hz,
-            leads=chunk.leads,
+            leads=leads,
             value=value,
-            content_type=content_type,
+            content_type=sys.intern(content_type),
         )
         if self._repeats(held):
             return None
@@ -131,13 +135,4 @@ class SignalHistory:
         if not known or abs(new.time_us - due_us) > CLOCK_S * 1e6:
             self._anchor = (new.first_sample, new.time_us)
             return new
-        return Held(
-            new.session,
-            new.first_sample,
-            new.samples,
-            due_us,
-            new.rate_hz,
-            new.leads,
-            new.value,
-            new.content_type,
-        )
+        return replace(new, time_us=due_us)

@@ -17,7 +17,7 @@ from monitor.web.beats_held import FIXED, QUALITIES
 from monitor.web.events_held import EventHeld
 from monitor.web.store import Store, StreamHeld
 
-SILENT_S = 3.0  # beyond a chunk's own length: a stream that stops sending is stale within 5 s
+SILENT_S = 2.5  # beyond a chunk's own length: a stream that stops sending is stale within 5 s
 LOOKED_AT = 128  # windows of a stream that a row is made from: half a minute of 180 beats a minute
 RATE_BEATS = 8  # RR intervals whose median gives the heart rate
 RATE_S = 10.0  # of signal without a beat, after which there is no heart rate

@@ -1,0 +1,1 @@
+"""Measurements that docs quote and no test repeats."""
