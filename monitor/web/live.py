@@ -158,3 +158,4 @@ class Hub:
         self._metrics.stale_streams.set(sum(row["stale"] for row in rows))
         self._metrics.signal_bytes.set(counts["signal_bytes"])
         self._metrics.events_held.set(counts["events"])
+        self._metrics.refused.inc(self.store.take_refused())

@@ -19,6 +19,7 @@ class WebMetrics:
     stale_streams: Gauge
     signal_bytes: Gauge
     events_held: Gauge
+    refused: Counter
     records: Counter  # by topic
     bad_records: Counter  # by topic
     poll_errors: Counter
@@ -47,9 +48,12 @@ def new_web_metrics() -> WebMetrics:
         stale_streams=gauge("stale_streams", "Streams whose next chunk is overdue."),
         signal_bytes=gauge("signal_bytes", "Bytes of signal held in memory."),
         events_held=gauge("events_held", "Events held in memory."),
+        refused=counter("refused_records", "Records of streams beyond web.max_streams, which are not kept."),
         records=counter("records_read", "Records read from Kafka.", "topic"),
         bad_records=counter("bad_records", "Records that could not be read and were left out.", "topic"),
         poll_errors=counter("poll_errors", "Times that reading from Kafka failed and was begun again."),
         broker_up=gauge("broker_up", "1 while the broker answers."),
-        model_runs=counter("model_runs", "Runs of the model over a strip, by outcome.", "outcome"),
+        model_runs=counter(
+            "model_runs", "Runs of the model over a strip, by outcome: done, refused, too_long.", "outcome"
+        ),
     )

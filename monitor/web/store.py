@@ -49,7 +49,6 @@ class Store:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.refused_streams = 0  # records of streams beyond max_streams
         self._lock = threading.RLock()
         self._streams: dict[str, StreamHeld] = {}
         self._events = EventsHeld()
@@ -57,6 +56,7 @@ class Store:
         self._verdict_ids: dict[str, str] = {}  # the stream of each
         self._profiles: dict[str, Profile] = {}
         self._bytes = 0
+        self._refused = 0  # records of streams beyond max_streams, since last asked
 
     def take_chunk(
         self, chunk: Chunk, value: bytes, content_type: str, received_us: int, *, recent: bool
@@ -192,6 +192,12 @@ class Store:
                 "signal_bytes": self._bytes,
             }
 
+    def take_refused(self) -> int:
+        """Records and windows of streams beyond max_streams that came since this was last asked."""
+        with self._lock:
+            refused, self._refused = self._refused, 0
+            return refused
+
     def page_event(self, held: EventHeld) -> dict[str, Any]:
         """An event as the page gets it: the CloudEvent's data, its id, and the verdict on it."""
         return {"muted": False} | held.data | {"id": held.id, "verdict": self.verdict_on(held)}
@@ -200,7 +206,7 @@ class Store:
         known = self._streams.get(stream)
         if known is None:
             if len(self._streams) >= self.limits.max_streams:
-                self.refused_streams += 1
+                self._refused += 1
                 return None
             known = self._streams[stream] = StreamHeld(SignalHistory(self.limits.history_s))
         return known

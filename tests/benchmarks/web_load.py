@@ -167,7 +167,10 @@ def measure(streams: int, history_s: int, seconds: float, count: int) -> list[Fi
             idle = share(server, seconds)
             with browsers(server, count, ward.names):
                 time.sleep(3)
+                frames, began = server.metric("ecg_web_frames_sent_total"), time.monotonic()
                 watched = share(server, seconds)
+                frames = server.metric("ecg_web_frames_sent_total") - frames
+                frames_per_s = frames / (time.monotonic() - began)
             memory_mb, signal_mb = server.memory_mb(), server.metric("ecg_web_signal_bytes") / 2**20
             lost = server.metric("ecg_web_frames_lost_total")
         ward.close()
@@ -176,6 +179,7 @@ def measure(streams: int, history_s: int, seconds: float, count: int) -> list[Fi
         figure("history_read_s", read_s, group=group, better="lower"),
         figure("cpu_share", idle, group=group, better="lower"),
         figure("cpu_share", watched, group=f"{group}, {count} browsers", better="lower"),
+        figure("frames_per_second", frames_per_s, group=f"{group}, {count} browsers"),
         figure("memory_mb", memory_mb, group=group, better="lower"),
         figure("signal_mb", signal_mb, group=group, better="lower"),
         figure("frames_lost", lost, group=f"{group}, {count} browsers", better="lower"),
