@@ -15,7 +15,8 @@ import training.errors
 from monitor import errors, events, feedback, messages, profiles
 from monitor.config import Settings, load_settings
 from monitor.topics import topic_specs
-from tests.test_deploy import METRIC_NAME, exposed_names, options, rules, subcommands
+from tests.deploy_files import options, subcommands
+from tests.test_deploy import METRIC_NAME, exposed_names, rules
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
