@@ -113,6 +113,20 @@ def test_mounts_exist(name: str) -> None:
             assert source in declared, source
 
 
+def test_third_parties_find_their_files() -> None:
+    """A path in a command line lies in a mount, and is there if the mount is of the repository."""
+    found = 0
+    for name, service in SERVICES.items():
+        words = [word.partition("=")[2] for word in service.get("command", []) if word.startswith("--")]
+        for path in (word for word in words if word.startswith("/")):
+            mounts = [mount.split(":")[:2] for mount in service["volumes"]]
+            (source, target) = next(one for one in mounts if path == one[1] or path.startswith(one[1] + "/"))
+            local = DEPLOY / (source + path.removeprefix(target))
+            assert local.is_file() or not source.startswith("./"), (name, path)
+            found += 1
+    assert found == 4
+
+
 def test_no_volume_is_left_over() -> None:
     """Every declared volume is mounted."""
     used = {mount.split(":")[0] for one in SERVICES.values() for mount in one.get("volumes", [])}

@@ -7,11 +7,14 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from monitor.config import MetricsSettings, load_settings
+from monitor.health import Health, HealthServer
 from tests.deploy_files import DEPLOY, ROOT, instructions, last_stage, parse, stages
 
 DOCKERFILES = ["Dockerfile", "training.Dockerfile"]
@@ -69,6 +72,20 @@ def test_worker_image_is_healthy_by_healthz() -> None:
     stage = last_stage("Dockerfile")
     assert f"http://127.0.0.1:{MetricsSettings().port}/healthz" in stage["HEALTHCHECK"]
     assert stage["EXPOSE"].split() == [str(MetricsSettings().port), "8080"]
+
+
+@pytest.mark.parametrize("stands_still", [False, True])
+def test_the_health_check_tells_alive_from_stalled(stands_still: bool) -> None:
+    """The image's own command succeeds while the main loop advances, and fails when it has stood still."""
+    times = iter([0.0, *[1000.0 if stands_still else 1.0] * 9])
+    health = Health(stalled_after_s=120.0, clock=lambda: next(times))
+    command = json.loads(last_stage("Dockerfile")["HEALTHCHECK"].partition("CMD ")[2])
+    assert command[0] == "python"
+    with HealthServer("127.0.0.1", 0, health, CollectorRegistry()) as server:
+        script = command[2].replace(str(MetricsSettings().port), str(server.port))
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) is stands_still
+    assert ("503" in done.stderr) is stands_still
 
 
 def test_worker_image_sets_what_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
