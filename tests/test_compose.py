@@ -229,6 +229,14 @@ def test_grafana_asks_the_compose_files_prometheus() -> None:
     assert (DEPLOY / "grafana/dashboards" / home.rpartition("/")[2]).is_file()
 
 
+def test_workers_see_the_models_that_training_leaves() -> None:
+    """The job writes to the folder that workers and page read; the image has it, so it is not root's."""
+    for name in ("worker-1", "worker-2", "web"):
+        assert SERVICES[name]["volumes"] == ["models:/models:ro"]
+    assert "models:/models" in SERVICES["training"]["volumes"]
+    assert "install -d -o ecg -g ecg /models" in stages("Dockerfile")["runtime"]["RUN"]
+
+
 def test_training_pushes_to_the_gateway() -> None:
     """The job's variables are those of deploy/train.sh, and the URL is the service's."""
     environment = SERVICES["training"]["environment"]

@@ -75,6 +75,18 @@ def test_settings_lie_where_the_programs_look(overlay: str) -> None:
 
 
 @BOTH
+def test_workers_see_the_models_that_training_leaves(overlay: str) -> None:
+    """One claim, at one place, written by the job alone."""
+    for name in ("worker", "web", "training"):
+        (pod,) = selected(overlay, {"matchLabels": {"app.kubernetes.io/name": name}})
+        (mount,) = [one for one in pod["spec"]["containers"][0]["volumeMounts"] if one["name"] == "models"]
+        (volume,) = [one for one in pod["spec"]["volumes"] if one["name"] == "models"]
+        assert mount["mountPath"] == "/models"
+        assert volume["persistentVolumeClaim"]["claimName"] == "models"
+        assert mount.get("readOnly", False) is (name != "training")
+
+
+@BOTH
 def test_probes_ask_real_endpoints(overlay: str) -> None:
     """Paths that the programs answer, at a port that the pod has, which is the program's default."""
     for name, paths in HEALTH.items():
