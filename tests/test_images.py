@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,24 @@ def test_worker_image_has_no_training() -> None:
     assert "*" in ignore
     assert not [line for line in ignore if line.startswith("!training")]
     assert any("rm /opt/ecg/bin/ecg-train" in rest for _, rest in instructions("Dockerfile"))
+
+
+def test_worker_image_installs_monitor_alone(tmp_path: Path) -> None:
+    """A wheel built of what the Dockerfile copies has the code, the model and the page, and no training."""
+    copies = [rest for name, rest in instructions("Dockerfile") if name == "COPY"]
+    for rest in (rest for rest in copies if not rest.startswith("--from")):
+        for source in (ROOT / word for word in rest.split()[:-1] if not word.startswith("--")):
+            if source.is_dir():
+                shutil.copytree(source, tmp_path / source.name)
+            elif source.suffix != ".lock":
+                shutil.copy(source, tmp_path)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "out"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "out").iterdir()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"monitor", "ecg_monitor"}
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "monitor").rglob("*") if path.is_file()}
+    assert {name for name in there if "__pycache__" not in name} <= set(names)
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
