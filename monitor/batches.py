@@ -88,6 +88,9 @@ class Batches:
         detection = self._detector.process([item.chunk for item in taken])
         self._count_findings(len(taken), detection)
         if heard:
+            refused = {rejected.index for rejected in detection.rejected}
+            chunks = [item.chunk for index, item in enumerate(taken) if index not in refused]
+            self._metrics.signal_seconds.inc(sum(len(chunk) / chunk.rate_hz for chunk in chunks))
             self._route(taken, detection)
 
     def _decode(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[_Taken]:
@@ -113,6 +116,8 @@ class Batches:
                 Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
             )
             pending.events.append((event.kind, event.time_us, event.muted))
+            if event.begins and not event.muted:
+                pending.alarms.append(event.kind)
         for rejected in detection.rejected:
             source = taken[rejected.index]
             self._bury(source.progress, source.record, rejected.reason, rejected.message)
@@ -151,9 +156,7 @@ class Batches:
         self._metrics.chunks.inc(n_chunks)
         self._metrics.count_batch(detection.counts)
         self._metrics.time_stages(detection.stage_seconds)
-        kinds = np.array(detection.windows.kind)[detection.windows.anomalous]
-        for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
-            self._metrics.anomalies.labels(str(kind)).inc(int(count))
+        self._metrics.count_windows(detection.windows)
 
 
 def dead_letter(topic: str, record: Any, reason: str, message: str, limit: int) -> Outgoing:

@@ -158,6 +158,8 @@ class Committer:
             counter = self._metrics.muted_events if muted else self._metrics.events
             counter.labels(str(kind)).inc()
             self._metrics.latency.labels("event").observe(max(0.0, (now_us - time_us) / 1e6))
+        for kind in pending.alarms:
+            self._metrics.alarms.labels(str(kind)).inc()
         windows = self._metrics.latency.labels("window")
         for time_us in pending.windows_us:
             windows.observe(max(0.0, (now_us - time_us) / 1e6))

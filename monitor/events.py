@@ -103,6 +103,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """True if the event speaks of the measurement rather than of the patient."""
         return self.kind in TECHNICAL
 
+    @property
+    def begins(self) -> bool:
+        """True if the event is an alarm of its own, not the course or the end of one."""
+        return self.phase in (None, Phase.ONSET) and self.kind is not Kind.SIGNAL_RESTORED
+
 
 def rfc3339(time_us: int) -> str:
     """UTC time with microseconds, as CloudEvents wants it."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
-from monitor.events import Kind
+from monitor.distributions import BinnedHistogram
+from monitor.events import Kind, ScoredWindows
 
 PREFIX = "ecg_monitor"
 # Finer around 2 s, the bound that the design promises for the 99th percentile.
 LATENCY_S = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 5.0, 10.0, 30.0, 60.0)
 STAGE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+# Tenths, to be held against a uniform distribution, and the tail where thresholds lie.
+P_VALUES = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SCORES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
+WINDOWS = ("beat", "fixed")
 BATCH_RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 QUALITIES = ("good", "noise", "saturated", "flat", "missing")
 # Of monitor.messages; the detector adds its own.
@@ -43,9 +49,17 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
         return Histogram(name, text, labels, namespace=PREFIX, registry=self.registry, buckets=tuple(buckets))
 
+    def _binned(self, name: str, text: str, bounds: Sequence[float]) -> BinnedHistogram:
+        collector = BinnedHistogram(f"{PREFIX}_{name}", text, bounds, "kind", WINDOWS)
+        self.registry.register(collector)
+        return collector
+
     def _create_input(self) -> None:
         self.chunks = self._counter("chunks", "Chunks of ECG taken in")
         self.samples = self._counter("samples", "Samples taken in, counted once however many the leads")
+        self.signal_seconds = self._counter(
+            "signal_seconds", "Seconds of ECG taken in, of all streams together"
+        )
         self.gaps = self._counter("gaps", "Gaps found in the sample numbers of streams")
         self.duplicates = self._counter("duplicates", "Chunks ignored because their samples had been seen")
         self.reordered = self._counter("reordered", "Chunks that came out of order and were put right")
@@ -66,6 +80,11 @@ class Metrics:
         self.muted_events = self._counter(
             "muted_events", "Events committed with the mark of a muted stream; not among the others", "kind"
         )
+        self.alarms = self._counter(
+            "alarms", "Events that begin something: single ones and episodes' onsets", "kind"
+        )
+        self.p_value = self._binned("p_value", "p-values of scored windows", P_VALUES)
+        self.score = self._binned("score", "Scores of windows: minus log10 p", SCORES)
         self.episodes_open = self._gauge("episodes_open", "Episodes that have begun and not ended")
         self.model = Info("model", "The model in use", namespace=PREFIX, registry=self.registry)
 
@@ -80,6 +99,7 @@ class Metrics:
             "stage_seconds", "Time that one batch spends in a stage of the path", STAGE_S, "stage"
         )
         self.batch_records = self._histogram("batch_records", "Records in one batch", BATCH_RECORDS)
+        self.worker = Info("worker", "What the worker reads", namespace=PREFIX, registry=self.registry)
         self.up = self._gauge("up", "1 while the main loop runs")
         self.started = self._gauge("start_time_seconds", "When the worker started, since the epoch")
 
@@ -111,7 +131,8 @@ class Metrics:
             (self.events, Kind),
             (self.muted_events, Kind),
             (self.profiles, ("taken", "refused")),
-            (self.windows, ("beat", "fixed")),
+            (self.alarms, (kind for kind in Kind if kind is not Kind.SIGNAL_RESTORED)),
+            (self.windows, WINDOWS),
             (self.signal_quality, QUALITIES),
             (self.dead_letters, REASONS),
             (self.commits, ("committed", "aborted")),
@@ -143,6 +164,16 @@ class Metrics:
                 self.signal_quality.labels(label).inc(count)
             else:
                 raise ValueError(f"detector counts {name!r}, which is no metric")
+
+    def count_windows(self, windows: ScoredWindows) -> None:
+        """Count anomalous windows by kind, and every window's p-value and score."""
+        kind = np.array(windows.kind)
+        for name, count in zip(*np.unique(kind[windows.anomalous], return_counts=True), strict=True):
+            self.anomalies.labels(str(name)).inc(int(count))
+        fixed = kind == "fixed"
+        for name, rows in zip(WINDOWS, (~fixed, fixed), strict=True):
+            self.p_value.add(name, windows.p_value[rows])
+            self.score.add(name, windows.score[rows])
 
     def time_stages(self, seconds: Mapping[str, float]) -> None:
         """Observe one batch's time in each stage."""

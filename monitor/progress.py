@@ -30,6 +30,7 @@ class Pending:
     inputs: int = 0  # records processed
     # Kind, R peak's time in µs since the epoch, and whether a person muted the stream
     events: list[tuple[Kind, int, bool]] = field(default_factory=list)
+    alarms: list[Kind] = field(default_factory=list)  # those not muted that begin something
     windows_us: list[int] = field(default_factory=list)  # R peak times of some windows, for the latency
     dead: list[str] = field(default_factory=list)  # reasons of dead letters
 

@@ -84,6 +84,8 @@ class Worker:
         self._gauges = Gauges(self._settings, self._detector, self._metrics, self._consumer)
         self._health.model_loaded = self._health.broker_reachable = True
         self._metrics.model.info({"name": self._detector.model_name, "version": self._detector.model_version})
+        kafka = self._settings.kafka
+        self._metrics.worker.info({"topic": kafka.topics.signal, "group": kafka.group_id})
         self._metrics.up.set(1)
         self._metrics.started.set_to_current_time()
         logger.info("worker started, delivery %s", self._settings.delivery.mode)

@@ -113,6 +113,22 @@ def test_muted_records_move_state_and_say_nothing() -> None:
     assert resumed.pending.inputs == 3
 
 
+def test_ecg_is_counted_in_seconds_where_it_is_heard() -> None:
+    """Neither a refused chunk nor one that is read again after a restart makes a patient-hour."""
+    metrics = new_metrics()
+    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings())
+    refused = Record(chunk("s", 0), 5, b"s")
+    batches.process({progress(replay=0, committed=3): [*_records("s", 0, 5), refused]})
+    assert metrics.registry.get_sample_value("ecg_monitor_signal_seconds_total") == 2.0
+
+
+def test_alarms_are_the_events_that_begin_something() -> None:
+    """Each peak of the stub is an event of its own."""
+    part = progress()
+    _batches().process({part: _records("s", 0, 2)})
+    assert part.pending.alarms == [Kind.BEAT_MORPHOLOGY] * 2
+
+
 def test_muted_bad_records_are_not_buried_again() -> None:
     """Neither undecodable ones nor those that the detector refuses."""
     part = progress(replay=0, committed=3)

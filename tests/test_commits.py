@@ -49,6 +49,7 @@ class Bench:
         self.part.pending.inputs += 1
         if event:
             self.part.pending.events.append((Kind.RUN, 1, False))
+            self.part.pending.alarms.append(Kind.RUN)
         self.part.advance(offset)
 
     def step(self, seconds: float = 0.0) -> int:
@@ -72,6 +73,7 @@ def test_an_event_is_committed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bench.take_in()
     assert (bench.step(0.4), bench.step(0.1)) == (1, 2)
     assert _value(bench.metrics, 'ecg_monitor_events_total{kind="run"} 1.0')
+    assert _value(bench.metrics, 'ecg_monitor_alarms_total{kind="run"} 1.0')
 
 
 def test_muted_events_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,6 +186,15 @@ def test_beats_come_back_as_they_were(n: int) -> None:
             assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
 
 
+def test_what_begins_is_told_from_its_course() -> None:
+    """Single events and onsets begin something; updates, ends and a restored signal do not."""
+    replace = msgspec.structs.replace
+    phases = [replace(BASE, kind=Kind.RUN, phase=phase) for phase in Phase]
+    assert BASE.begins
+    assert [event.phase for event in phases if event.begins] == [Phase.ONSET]
+    assert not replace(BASE, kind=Kind.SIGNAL_RESTORED).begins
+
+
 def test_another_schema_of_beats_is_refused() -> None:
     """Columns of a later release are not guessed at."""
     with pytest.raises(ValueError, match="schema is 2"):

@@ -7,10 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
+from monitor.distributions import BinnedHistogram
+from monitor.events import ScoredWindows
 from monitor.metrics import PREFIX, Metrics, new_metrics
 
 DOC = Path(__file__).parents[1] / "docs" / "metrics.md"
@@ -24,10 +27,11 @@ ROW = re.compile(
 def _in_code(metrics: Metrics) -> dict[str, tuple[str, tuple[str, ...]]]:
     collectors: list[Any] = list(metrics.registry._collector_to_names)
     ours = [each for each in collectors if isinstance(each, MetricWrapperBase)]
+    binned = [each for each in collectors if isinstance(each, BinnedHistogram)]
     return {
         each._name + SUFFIX.get(str(each._type), ""): (str(each._type), tuple(each._labelnames))
         for each in ours
-    }
+    } | {f"{each.name}_bucket": ("histogram", (each.label,)) for each in binned}
 
 
 def _in_doc() -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -38,10 +42,9 @@ def _in_doc() -> dict[str, tuple[str, tuple[str, ...]]]:
 def test_the_page_lists_the_collectors_and_no_others() -> None:
     """Name, type and labels agree, both ways."""
     code = _in_code(new_metrics())
-    code[f"{PREFIX}_model_info"] = (
-        "info",
-        ("name", "version"),
-    )  # an info metric's labels come with its value
+    # An info metric's labels come with its value.
+    code[f"{PREFIX}_model_info"] = ("info", ("name", "version"))
+    code[f"{PREFIX}_worker_info"] = ("info", ("topic", "group"))
     assert _in_doc() == code
 
 
@@ -70,6 +73,35 @@ def test_a_batchs_counts_land_in_their_collectors() -> None:
     assert "ecg_monitor_gaps_total 1.0" in text
     assert 'ecg_monitor_windows_total{kind="beat"} 3.0' in text
     assert 'ecg_monitor_signal_quality_windows_total{quality="noise"} 2.0' in text
+
+
+def test_windows_are_counted_by_kind_of_finding_and_of_window() -> None:
+    """Anomalies by finding; p-values and scores by what was cut, and none of a gated window."""
+    metrics = new_metrics()
+    metrics.count_windows(_windows())
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    assert 'ecg_monitor_anomalies_total{kind="beat.early"} 1.0' in lines
+    assert 'ecg_monitor_p_value_bucket{kind="beat",le="0.01"} 1.0' in lines
+    assert 'ecg_monitor_p_value_count{kind="beat"} 2.0' in lines
+    assert 'ecg_monitor_p_value_count{kind="fixed"} 1.0' in lines
+    assert 'ecg_monitor_score_sum{kind="fixed"} 1.0' in lines
+
+
+def _windows() -> ScoredWindows:
+    """Two beats, one of them early, a fixed window, and a beat that was gated."""
+    p_value = np.array([0.5, 0.01, 0.1, np.nan])
+    return ScoredWindows(
+        stream=["s"] * 4,
+        session=["a"] * 4,
+        sample=np.arange(4),
+        time_us=np.arange(4),
+        rr_s=np.ones(4, np.float32),
+        score=-np.log10(p_value),
+        p_value=p_value,
+        anomalous=np.array([False, True, False, False]),
+        kind=["beat", "beat.early", "fixed", "beat"],
+        quality=["good", "good", "good", "noise"],
+    )
 
 
 def test_an_unknown_count_is_a_bug() -> None:
