@@ -40,6 +40,7 @@ check: $(STAMP)  ## what CI runs: format, lint, types, layers, tests with branch
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy deploy/grafana/*.py
 	$(BIN)/lint-imports
 	rm -f .coverage
 	$(if $(KERNELS),NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q --cov --cov-report= \
@@ -50,7 +51,7 @@ bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
 	@mkdir -p build
 	$(BIN)/ecg-monitor bench --json build/bench.json $(ARGS)
 
-dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/build.py
+dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/*.py
 	$(BIN)/python deploy/grafana/build.py
 
 # Universal: one resolution for Python 3.11 to 3.13 and all platforms, split by markers where it must be.

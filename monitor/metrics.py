@@ -101,6 +101,9 @@ class Metrics:
         self.batch_records = self._histogram("batch_records", "Records in one batch", BATCH_RECORDS)
         self.worker = Info("worker", "What the worker reads", namespace=PREFIX, registry=self.registry)
         self.up = self._gauge("up", "1 while the main loop runs")
+        self.last_loop = self._gauge(
+            "last_loop_timestamp_seconds", "When the main loop last came round, since the epoch"
+        )
         self.started = self._gauge("start_time_seconds", "When the worker started, since the epoch")
 
     def _create_kafka(self) -> None:

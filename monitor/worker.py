@@ -88,6 +88,7 @@ class Worker:
         self._metrics.worker.info({"topic": kafka.topics.signal, "group": kafka.group_id})
         self._metrics.up.set(1)
         self._metrics.started.set_to_current_time()
+        self._metrics.last_loop.set_to_current_time()
         logger.info("worker started, delivery %s", self._settings.delivery.mode)
 
     def main_loop(self) -> None:
@@ -101,6 +102,7 @@ class Worker:
             self._gauges.update(self._owned)
             self._health.broker_reachable = self._committer.healthy
             self._health.advance()
+            self._metrics.last_loop.set_to_current_time()
 
     def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
         settled = self._joining.watch()
