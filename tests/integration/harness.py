@@ -44,6 +44,7 @@ class Bench:
     partitions: int = 4
     kafka: dict[str, Any] = field(default_factory=dict)
     delivery: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         own = uuid.uuid4().hex[:8]
@@ -55,6 +56,7 @@ class Bench:
             **self.kafka,
         }
         self.delivery = {"snapshot_interval_s": 0.4, "commit_interval_s": 0.2, **self.delivery}
+        self.metrics = {"port": 0, **self.metrics}
         create_topics(self.settings().kafka, self.partitions)
 
     def settings(self, instance: str | None = None) -> Settings:
@@ -64,13 +66,22 @@ class Bench:
     def _flags(self, instance: str | None) -> dict[str, Any]:
         flags = {f"kafka.{key}": value for key, value in self.kafka.items()}
         flags |= {f"delivery.{key}": value for key, value in self.delivery.items()}
-        return flags | {"metrics.port": 0, "kafka.instance_id": instance}
+        return (
+            flags
+            | {f"metrics.{key}": value for key, value in self.metrics.items()}
+            | {"kafka.instance_id": instance}
+        )
 
     def write_toml(self, instance: str | None = None) -> Path:
         """The same as a file."""
         kafka = {**self.kafka, **({"instance_id": instance} if instance else {})}
         topics = kafka.pop("topics")
-        sections = {"kafka": kafka, "kafka.topics": topics, "delivery": self.delivery, "metrics": {"port": 0}}
+        sections = {
+            "kafka": kafka,
+            "kafka.topics": topics,
+            "delivery": self.delivery,
+            "metrics": self.metrics,
+        }
         path = self.directory / f"worker-{instance or 'dynamic'}.toml"
         path.write_text(
             "".join(

@@ -1,0 +1,261 @@
+"""Prometheus over workers that work: every query has an answer, and every fault its alert.
+
+One plant for all tests, in their order: first all is well, then one fault after another.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.children import child_process
+from monitor.excerpt import read_excerpt
+from monitor.figures import figure
+from monitor.messages import Lead
+from monitor.recordings import encoded_chunks
+from tests.deploy_files import read_yaml
+from tests.integration.harness import START_US, Bench, WorkerProcess, chunk, wait_until, worker
+from tests.integration.prometheus import WINDOW, Prometheus, free_port, running_prometheus
+from tests.observability import boards, comparison_sides, filled, panels
+from training.textfile import TrainingMetrics
+
+pytestmark = [pytest.mark.integration, pytest.mark.kafka]
+CLI = ("-c", "from monitor.cli import main; main()")
+QUICK = {"session_timeout_s": 3.0, "heartbeat_interval_s": 0.3}  # to share and to move partitions
+SLOW_S, STUCK_S = 1.0, 600.0  # over one record
+RATE_HZ = 360
+STREAMS, SPEED = 8, 2.0  # alerts on drift want eight streams
+SINCE_S = 600.0  # longer than the plant runs
+
+
+@dataclass
+class Plant:
+    """What runs."""
+
+    prometheus: Prometheus
+    bench: Bench
+    textfile: Path
+    workers: list[WorkerProcess]  # the last two with faults
+    stop_replay: Callable[[], None]
+
+
+@pytest.fixture(scope="module")
+def plant(kafka_broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """A ward of two workers with eight streams, two workers with faults, training's textfile, Prometheus."""
+    folder = tmp_path_factory.mktemp("plant")
+    bench = Bench(kafka_broker, folder, kafka=QUICK, metrics={"silent_after_s": 4})
+    with ExitStack() as stack:
+        ports = [free_port() for _ in range(4)]
+        textfile = _trained(folder / "training")
+        training = stack.enter_context(_served(textfile.parent))
+        # From the start, so that it sees the workers come.
+        prometheus = stack.enter_context(running_prometheus(folder, ports, training))
+        workers = [stack.enter_context(worker(bench, command=_run(port))) for port in ports[:2]]
+        for port, delay_s in zip(ports[2:], (SLOW_S, STUCK_S), strict=True):
+            workers.append(stack.enter_context(_faulty(kafka_broker, folder / str(port), port, delay_s)))
+        replay = stack.enter_context(ExitStack())
+        replay.enter_context(_replay(bench, folder))
+        yield Plant(prometheus, bench, textfile, workers, replay.close)
+
+
+def _run(port: int) -> tuple[str, ...]:
+    return (*CLI, "run", "--metrics-port", str(port), "--config")
+
+
+@contextmanager
+def _faulty(servers: str, folder: Path, port: int, delay_s: float) -> Iterator[WorkerProcess]:
+    """A worker with input of its own, one record a poll, that takes so long over each."""
+    folder.mkdir()
+    bench = Bench(servers, folder, partitions=1, kafka={"max_poll_records": 1}, metrics={"port": port})
+    bench.send(("s", chunk("s", number)) for number in range(300))
+    with worker(bench, f"late-{port}", delay_s=delay_s) as running:
+        yield running
+
+
+def _trained(folder: Path) -> Path:
+    """The textfile that fit, calibrate and evaluate leave."""
+    path = folder / "metrics"
+    for command in ("fit", "calibrate"):
+        TrainingMetrics(command, path, None).succeeded("mitdb", "v1", data_s=time.time() - 3600)
+    figures = [figure(name, 0.9) for name in ("auroc", "average_precision")]
+    TrainingMetrics("evaluate", path, None).succeeded("mitdb", "v1", protocol="beatgan", figures=figures)
+    return path
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[int]:
+    """The folder's files over HTTP, as a port."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def _replay(bench: Bench, folder: Path) -> Iterator[None]:
+    """A minute of record 208 over and over, as eight streams."""
+    recording, ecg_mv = folder / "208.csv", read_excerpt().ecg_mv[: 60 * RATE_HZ]
+    np.savetxt(recording, ecg_mv, "%.4f", header="MLII", comments="")
+    options = {"config": bench.write_toml(), "rate": RATE_HZ, "streams": STREAMS, "speed": SPEED}
+    words = [f"--{name}={value}" for name, value in options.items()]
+    with child_process(
+        [sys.executable, *CLI, "replay", str(recording), "--loop", *words], folder / "replay.log"
+    ):
+        yield
+
+
+def _await_data(plant: Plant, queries: dict[str, str]) -> None:
+    """Wait until every query returns numbers; names those that do not."""
+    waiting = dict(queries)
+
+    def answered() -> bool:
+        for place in [place for place, query in waiting.items() if plant.prometheus.query(query)]:
+            del waiting[place]
+        return not waiting
+
+    try:
+        wait_until(answered, 70, "data")
+    except AssertionError as exc:
+        raise AssertionError(f"no data: {waiting}") from exc
+
+
+def _rules(plant: Plant) -> list[dict[str, Any]]:
+    files = sorted(plant.textfile.parents[1].glob("rules/*.yml"))
+    return [rule for path in files for group in read_yaml(path)["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("name", boards())
+def test_every_query_of_every_panel_returns_data(plant: Plant, name: str) -> None:
+    """With every variable at All, over what the workers, the replay and training give."""
+    shown = [panel for board, panel in panels() if board == name]
+    queries = {
+        f"{panel['title']} {target['refId']}": filled(target["expr"], WINDOW)
+        for panel in shown
+        for target in panel["targets"]
+    }
+    assert len(queries) >= len(shown) > 5
+    _await_data(plant, queries)
+
+
+def test_every_recording_rule_returns_data(plant: Plant) -> None:
+    """By the name under which it is recorded."""
+    recorded = {rule["record"]: rule["record"] for rule in _rules(plant) if "record" in rule}
+    assert len(recorded) == 7
+    _await_data(plant, recorded)
+
+
+def test_both_sides_of_every_comparison_return_data(plant: Plant) -> None:
+    """An alert that compares something with nothing would never fire."""
+    alerts = [rule for rule in _rules(plant) if "alert" in rule]
+    sides = {
+        f"{rule['alert']} {number}": side
+        for rule in alerts
+        for number, side in enumerate(comparison_sides(rule["expr"]))
+    }
+    assert len(sides) >= 2 * len(alerts)
+    _await_data(plant, sides)
+
+
+def test_model_changes_and_rebalances_are_marked(plant: Plant) -> None:
+    """The workers came under Prometheus' eyes, and shared the partitions."""
+    for one in boards()["fleet"]["annotations"]["list"]:
+        assert plant.prometheus.count(filled(one["expr"]), SINCE_S) > 0, one["name"]
+
+
+def test_a_fleet_unlike_the_calibration_is_drift(plant: Plant) -> None:
+    """Eight copies of a man with an ectopic beat in three are no normal ECG."""
+    plant.prometheus.await_alert("EcgMonitorPValuesNotUniform")
+
+
+def test_a_worker_too_slow_for_its_input_falls_behind(plant: Plant) -> None:
+    """It advances, so only its lag tells."""
+    plant.prometheus.await_alert("EcgMonitorLagGrowing")
+
+
+def test_a_worker_that_hangs_does_not_advance(plant: Plant) -> None:
+    """Its metrics are served all the same."""
+    plant.prometheus.await_alert("EcgMonitorNotAdvancing")
+
+
+def test_bad_records_are_noticed(plant: Plant) -> None:
+    """By their share."""
+    assert "EcgMonitorDeadLetters" not in plant.prometheus.firing()
+    plant.bench.send((f"bad-{number}", b"\xc1") for number in range(200))
+    plant.prometheus.await_alert("EcgMonitorDeadLetters")
+
+
+def test_late_events_are_noticed(plant: Plant) -> None:
+    """Chunks that bear times of long ago, with ectopic beats in them."""
+    values = list(encoded_chunks(read_excerpt(), 1.0, stream="late", start_us=START_US))[:90]
+    plant.bench.send(("late", value) for value in values)
+    plant.prometheus.await_alert("EcgMonitorEventLatencyHigh")
+
+
+def test_signal_that_cannot_be_judged_is_noticed(plant: Plant) -> None:
+    """Leads that fall off everywhere."""
+    assert "EcgMonitorSignalQualityLow" not in plant.prometheus.firing()
+    off = np.full((250, 1), -32768, np.int16)
+    streams = [f"off-{number}" for number in range(20)]
+    for number in range(0, 90, 30):
+        plant.bench.send(
+            (stream, chunk(stream, at, adc=off, leads=(Lead("II"),)))
+            for at in range(number, number + 30)
+            for stream in streams
+        )
+    plant.prometheus.await_alert("EcgMonitorSignalQualityLow")
+
+
+def test_silence_is_noticed(plant: Plant) -> None:
+    """The replay ends, and nobody says so."""
+    plant.stop_replay()
+    plant.prometheus.await_alert("EcgMonitorStreamsSilent")
+
+
+def test_training_long_ago_is_noticed(plant: Plant) -> None:
+    """By the time of the last fit that succeeded."""
+    assert "EcgTrainOverdue" not in plant.prometheus.firing()
+    text = plant.textfile.read_text(encoding="utf-8")
+    old = re.sub(r'(last_success_timestamp_seconds\{command="fit".*\}) .*', r"\1 1e9", text)
+    assert old != text
+    plant.textfile.write_text(old, encoding="utf-8")
+    plant.prometheus.await_alert("EcgTrainOverdue")
+
+
+def test_a_model_that_nobody_trained_is_noticed(plant: Plant) -> None:
+    """Training's file is gone."""
+    plant.textfile.unlink()
+    plant.prometheus.await_alert("EcgTrainModelMissing")
+
+
+def test_a_worker_that_dies_is_noticed(plant: Plant) -> None:
+    """While others work on; then all are gone."""
+    assert not {"EcgMonitorDown", "EcgMonitorAbsent"} & plant.prometheus.firing()
+    plant.workers[1].end()
+    plant.prometheus.await_alert("EcgMonitorDown")
+    assert "EcgMonitorAbsent" not in plant.prometheus.firing()
+    for running in plant.workers:
+        running.end(signal.SIGKILL)
+    plant.prometheus.await_alert("EcgMonitorAbsent")
