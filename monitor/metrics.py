@@ -136,6 +136,7 @@ class Metrics:
             (self.profiles, ("taken", "refused")),
             (self.alarms, (kind for kind in Kind if kind is not Kind.SIGNAL_RESTORED)),
             (self.windows, WINDOWS),
+            (self.anomalies, ("fixed", Kind.BEAT_MORPHOLOGY, Kind.BEAT_EARLY, Kind.BEAT_LATE)),
             (self.signal_quality, QUALITIES),
             (self.dead_letters, REASONS),
             (self.commits, ("committed", "aborted")),

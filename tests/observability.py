@@ -64,7 +64,7 @@ def panels() -> list[tuple[str, dict[str, Any]]]:
 
 def filled(query: str, window: str = "5m") -> str:
     """A panel's query as Grafana sends it with every variable at All."""
-    for variable, value in {"before": window, "__rate_interval": window, "__range": window}.items():
+    for variable, value in {"before": "5s", "__rate_interval": window, "__range": window}.items():
         query = query.replace(f"${variable}", value)
     return re.sub(r"\$\w+", ".*", query)
 

@@ -116,7 +116,7 @@ def test_muted_records_move_state_and_say_nothing() -> None:
 def test_ecg_is_counted_in_seconds_where_it_is_heard() -> None:
     """Neither a refused chunk nor one that is read again after a restart makes a patient-hour."""
     metrics = new_metrics()
-    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings())
+    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings(), Tunings(metrics))
     refused = Record(chunk("s", 0), 5, b"s")
     batches.process({progress(replay=0, committed=3): [*_records("s", 0, 5), refused]})
     assert metrics.registry.get_sample_value("ecg_monitor_signal_seconds_total") == 2.0
