@@ -37,6 +37,7 @@ class Plant:
     bench: Bench
     textfile: Path
     workers: list[WorkerProcess]  # the last two with faults
+    web: WorkerProcess
     stop_replay: Callable[[], None]
 
 
@@ -45,21 +46,27 @@ def running_plant(servers: str, folder: Path) -> Iterator[Plant]:
     """A ward of two workers with eight streams, two workers with faults, training's textfile, Prometheus."""
     bench = Bench(servers, folder, kafka=QUICK, metrics={"silent_after_s": 4})
     with ExitStack() as stack:
-        ports = [free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(5)]
         textfile = _trained(folder / "training")
         training = stack.enter_context(_served(textfile.parent))
         # From the start, so that it sees the workers come.
-        prometheus = stack.enter_context(running_prometheus(folder, ports, training))
+        jobs = {"ecg-monitor": ports[:4], "ecg-web": ports[4:], "ecg-train": [training]}
+        prometheus = stack.enter_context(running_prometheus(folder, jobs))
         workers = [stack.enter_context(worker(bench, command=_run(port))) for port in ports[:2]]
-        for port, delay_s in zip(ports[2:], (SLOW_S, STUCK_S), strict=True):
+        for port, delay_s in zip(ports[2:4], (SLOW_S, STUCK_S), strict=True):
             workers.append(stack.enter_context(_faulty(servers, folder / str(port), port, delay_s)))
+        web = stack.enter_context(worker(bench, command=_web(ports[4])))
         replay = stack.enter_context(ExitStack())
         replay.enter_context(_replay(bench, folder))
-        yield Plant(prometheus, bench, textfile, workers, replay.close)
+        yield Plant(prometheus, bench, textfile, workers, web, replay.close)
 
 
 def _run(port: int) -> tuple[str, ...]:
     return (*CLI, "run", "--metrics-port", str(port), "--config")
+
+
+def _web(port: int) -> tuple[str, ...]:
+    return (*CLI, "web", "--port", str(port), "--config")
 
 
 @contextmanager

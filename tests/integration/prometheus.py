@@ -9,7 +9,7 @@ import socket
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,13 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path, workers: list[int], training: int) -> Iterator[Prometheus]:
-    """A server that scrapes every second. workers, training: ports of /metrics on this machine."""
+def running_prometheus(folder: Path, jobs: Mapping[str, list[int]]) -> Iterator[Prometheus]:
+    """A server that scrapes every second. jobs: ports of /metrics on this machine by the job's name."""
     program = shutil.which("prometheus")
     if program is None:
         missing("prometheus is not installed (Debian's package prometheus)")
     config, port = folder / "prometheus.yml", free_port()
-    config.write_text(yaml.safe_dump(_config(faster_rules(folder / "rules"), workers, training)))
+    config.write_text(yaml.safe_dump(_config(faster_rules(folder / "rules"), jobs)))
     options = {
         "config.file": config,
         "storage.tsdb.path": folder / "tsdb",
@@ -99,8 +99,7 @@ def running_prometheus(folder: Path, workers: list[int], training: int) -> Itera
         yield server
 
 
-def _config(rule_files: list[Path], workers: list[int], training: int) -> dict[str, Any]:
-    jobs = {"ecg-monitor": workers, "ecg-train": [training]}
+def _config(rule_files: list[Path], jobs: Mapping[str, list[int]]) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(path) for path in rule_files],

@@ -156,6 +156,13 @@ def test_a_model_that_nobody_trained_is_noticed(plant: Plant) -> None:
     plant.prometheus.await_alert("EcgTrainModelMissing")
 
 
+def test_a_page_that_is_not_served_is_noticed(plant: Plant) -> None:
+    """Its process has ended."""
+    assert "EcgWebDown" not in plant.prometheus.firing()
+    plant.web.end()
+    plant.prometheus.await_alert("EcgWebDown")
+
+
 def test_a_worker_that_dies_is_noticed(plant: Plant) -> None:
     """While others work on; then all are gone."""
     assert not {"EcgMonitorDown", "EcgMonitorAbsent"} & plant.prometheus.firing()
