@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ PROBE_S = 1.0  # without a record, after which the broker is asked whether it is
 PROBE_LIMIT_S = 2.0
 RETRY_S = 1.0  # between attempts to reach a broker that is away
 MAX_UNANSWERED = 10  # questions after which a client that reaches the broker's port is made anew
+QUIET_S = 3.0  # without a record, after which the history is taken as read
 TOPICS_S = 10.0  # between looks for topics that did not exist
 KEEP_S = 30.0  # between rounds of forgetting silent streams
 MAX_EVENTS_READ = 5000  # back from the end of each partition
@@ -66,7 +68,7 @@ class Feed:
         self._next: dict[TopicPartition, int] = {}  # where reading goes on, also after the broker was away
         self._behind: dict[TopicPartition, int] = {}  # ends at the beginning that have not been reached
         self._unanswered = 0
-        self._heard_s = self._looked_s = self._kept_s = time.monotonic()
+        self._read_s = self._heard_s = self._looked_s = self._kept_s = time.monotonic()
         self.state: BrokerState = "reading"
         topics = kafka.topics
         self._take: dict[str, Callable[[Any, int, Fresh], None]] = {
@@ -116,6 +118,7 @@ class Feed:
         quick = self._kafka.model_copy(update={"connect_timeout_s": min(5.0, self._kafka.connect_timeout_s)})
         self._consumer = open_reader(quick, **options)
         self._assign()
+        self._read_s = time.monotonic()
         self._set("reading" if self._behind else "ok")
 
     def _assign(self) -> None:
@@ -160,6 +163,7 @@ class Feed:
             polled: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(timeout_ms=0)
         now_s = time.monotonic()
         if polled:
+            self._read_s = now_s
             self._take_in(polled)
             self._heard()
         else:
@@ -202,10 +206,13 @@ class Feed:
         self._metrics.poll_errors.inc()
 
     def _catching_up(self) -> bool:
-        # A position counts where records were compacted away or belong to a transaction's end.
+        # A position counts where records were compacted away or belong to an aborted transaction.
         for place, end in list(self._behind.items()):
             if max(self._next[place], self._consumer.position(place) or 0) >= end:
                 del self._behind[place]
+        # An open transaction hides all that follows it: live data don't wait for its end.
+        if self._behind and time.monotonic() - self._read_s > QUIET_S:
+            self._behind.clear()
         return bool(self._behind)
 
     def _take_in(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -259,9 +266,10 @@ class Feed:
         self._metrics.broker_up.set(state != "unreachable")
 
     def _close(self) -> None:
-        if self._consumer is not None:
-            self._consumer.close(timeout_ms=1000)
-            self._consumer = None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(KafkaError, OSError):  # its broker may be away
+                consumer.close(timeout_ms=1000)
 
 
 def _content_type(record: Any) -> str:

@@ -211,6 +211,45 @@ def test_what_is_not_committed_is_not_shown(broker: str) -> None:
         assert [held.event.r_peak_sample for held in made.store.events("a")] == [200]
 
 
+def test_an_open_transaction_does_not_hold_up_the_news(
+    each_broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows it in its partition is hidden; the other streams are live."""
+    monkeypatch.setattr("monitor.web.feed.QUIET_S", 1.0)
+    settings = settings_on(each_broker)
+    create_topics(settings.kafka, 1)
+    producer = open_producer(settings.kafka, f"t-{uuid.uuid4().hex}")
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(settings.kafka.topics.events, encode_event(event(100)), key=b"a")
+    producer.flush(timeout=10)
+    with reading(settings) as made:
+        write(settings, ("signal", b"a", chunk_value(0)))
+        wait_until(lambda: made.feed.state == "ok", 20, "the end of the history")
+        write(settings, ("signal", b"a", chunk_value(1)))
+        wait_until(lambda: bool(made.told), 10, "the news")
+        assert made.store.events("a") == []
+        producer.commit_transaction()
+        wait_until(lambda: bool(made.store.events("a")), 10, "the event")
+    producer.close(timeout=5)
+
+
+def test_an_aborted_transaction_at_the_end_is_passed(each_broker: str) -> None:
+    """A history that ends with one is read to its end all the same."""
+    settings = settings_on(each_broker)
+    create_topics(settings.kafka, 1)
+    producer = open_producer(settings.kafka, f"t-{uuid.uuid4().hex}")
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(settings.kafka.topics.events, encode_event(event(100)), key=b"a")
+    producer.flush(timeout=10)
+    producer.abort_transaction()
+    producer.close(timeout=5)
+    with reading(settings) as made:
+        wait_until(lambda: made.feed.state == "ok", 20, "the end of the history")
+        assert made.store.events("a") == []
+
+
 def test_topics_that_come_later_are_found(noida_broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that was started first waits for them."""
     monkeypatch.setattr("monitor.web.feed.TOPICS_S", 0.5)
