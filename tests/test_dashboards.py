@@ -69,6 +69,8 @@ def test_panels_can_be_read(name: str, panel: dict[str, Any]) -> None:
     assert panel["fieldConfig"]["defaults"]["noValue"]
     assert re.fullmatch(r"[A-Z][^.]*(\.\d[^.]*)*\.", panel["description"])
     assert panel["targets"]
+    # Without any, Grafana turns whatever reaches 80 red.
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
 
 
 @PANELS

@@ -169,4 +169,4 @@ ROWS = (
 def detection() -> str:
     """The dashboard as JSON text."""
     before = dashboard.CustomVariable("before").label("Compared with").values("1h,1d,7d")
-    return build_board("ecg-detection", "Detection", ROWS, "now-6h", [before])
+    return build_board("ecg-detection", "Detection", ROWS, "now-6h", "30s", [before])

@@ -238,4 +238,4 @@ ROWS = (
 
 def fleet() -> str:
     """The dashboard as JSON text."""
-    return build_board("ecg-fleet", "Fleet", ROWS)
+    return build_board("ecg-fleet", "Fleet", ROWS, "now-30m", "5s")

@@ -59,7 +59,7 @@ def _common_variables() -> list[Any]:
 
 
 def build_board(
-    uid: str, title: str, rows: Sequence[Row], span: str = "now-30m", variables: Sequence[Any] = ()
+    uid: str, title: str, rows: Sequence[Row], span: str, refresh: str, variables: Sequence[Any] = ()
 ) -> str:
     """A dashboard as JSON text. span: the time shown at first; variables: beside the common ones."""
     links = dashboard.DashboardLink("Other dashboards").type(DashboardLinkType.DASHBOARDS).tags([TAG])
@@ -67,7 +67,7 @@ def build_board(
         dashboard.Dashboard(f"ECG monitor: {title}")
         .uid(uid)
         .tags([TAG])
-        .refresh("5s")
+        .refresh(refresh)
         .time(span, "now")
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)

@@ -81,8 +81,7 @@ def build_panel(spec: PanelSpec) -> Any:
     panel = panel.title(spec.title).description(spec.description).unit(spec.unit).no_value(spec.empty)
     panel = panel.datasource(SOURCE).span(spec.width)
     panel = panel.height(STAT_HEIGHT if spec.shape == "stat" else GRAPH_HEIGHT)
-    if spec.limit is not None:
-        panel = panel.thresholds(_limit(spec.limit))
+    panel = panel.thresholds(_thresholds(spec.limit))
     for index, (expr, legend) in enumerate(spec.queries):
         query = prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + index))
         query = query.range() if spec.shape == "graph" else query.instant()
@@ -90,8 +89,11 @@ def build_panel(spec: PanelSpec) -> Any:
     return panel
 
 
-def _limit(limit: float) -> dashboard.ThresholdsConfig:
-    steps = [Threshold(value=None, color="green"), Threshold(value=limit, color="red")]
+def _thresholds(limit: float | None) -> dashboard.ThresholdsConfig:
+    # Not left to Grafana, which turns whatever reaches 80 red.
+    steps = [Threshold(value=None, color="blue")]
+    if limit is not None:
+        steps = [Threshold(value=None, color="green"), Threshold(value=limit, color="red")]
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
 

@@ -118,4 +118,4 @@ def training() -> str:
         query_variable("protocol", "Protocol", f"label_values(ecg_train_measure{{{TRAINED}}}, protocol)"),
         query_variable("measure", "Measure", f"label_values({measures}, measure)"),
     ]
-    return build_board("ecg-training", "Training", ROWS, "now-30d", variables)
+    return build_board("ecg-training", "Training", ROWS, "now-30d", "5m", variables)
