@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frame import build_board
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models.dashboard import VariableOption
 from panels import RATE, WORKERS, PanelSpec, Row, by_worker, rate_by, total
 
 PATIENT_HOURS = f"(sum(rate(ecg_monitor_signal_seconds_total{{{WORKERS}}}{RATE})) / 3600)"
@@ -168,5 +169,6 @@ ROWS = (
 
 def detection() -> str:
     """The dashboard as JSON text."""
-    before = dashboard.CustomVariable("before").label("Compared with").values("1h,1d,7d")
+    day = VariableOption(selected=True, text="1d", value="1d")
+    before = dashboard.CustomVariable("before").label("Compared with").values("1h,1d,7d").current(day)
     return build_board("ecg-detection", "Detection", ROWS, "now-6h", "30s", [before])

@@ -48,7 +48,7 @@ AT_A_GLANCE = (
         queries=((f"time() - max(ecg_monitor_last_commit_timestamp_seconds{{{WORKERS}}})", ""),),
         shape="stat",
         width=4,
-        limit=60,
+        limit=30,
     ),
     PanelSpec(
         title="Lag",

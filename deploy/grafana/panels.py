@@ -127,6 +127,8 @@ def _table(spec: PanelSpec) -> table.Panel:
     del spec
     # What Grafana adds of its own says nothing here.
     hidden = dict.fromkeys(("Time",), True)
-    return table.Panel().with_transformation(
-        DataTransformerConfig(id_val="organize", options={"excludeByName": hidden})
+    return (
+        table.Panel()
+        .show_header(show_header=True)
+        .with_transformation(DataTransformerConfig(id_val="organize", options={"excludeByName": hidden}))
     )

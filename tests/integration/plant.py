@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from monitor.broker import open_admin
 from monitor.children import child_process
 from monitor.excerpt import read_excerpt
 from monitor.figures import figure
@@ -27,6 +29,8 @@ RATE_HZ = 360
 STREAMS = 16  # the alert on drift wants as many
 QUICK = {"session_timeout_s": 3.0, "heartbeat_interval_s": 0.3}  # to share and to move partitions
 SLOW_S, STUCK_S = 1.0, 600.0  # over one record
+RECORDS = 300  # that wait for a worker with a fault
+INSTANCE = "faulty"
 
 
 @dataclass
@@ -34,31 +38,35 @@ class Plant:
     """What runs."""
 
     prometheus: Prometheus
-    bench: Bench
+    bench: Bench  # of the ward
+    slow: Bench  # of a worker that falls behind, the third
     textfile: Path
-    workers: list[WorkerProcess]  # the last two with faults
+    workers: list[WorkerProcess]  # the last three with faults
     web: WorkerProcess
     stop_replay: Callable[[], None]
+    enter: Callable[[AbstractContextManager[WorkerProcess]], WorkerProcess]  # for as long as the plant runs
 
 
 @contextmanager
 def running_plant(servers: str, folder: Path) -> Iterator[Plant]:
-    """A ward of two workers with eight streams, two workers with faults, training's textfile, Prometheus."""
+    """A ward of two workers, three workers with faults, the page, training's textfile, Prometheus."""
     bench = Bench(servers, folder, kafka=QUICK, metrics={"silent_after_s": 4})
     with ExitStack() as stack:
-        ports = [free_port() for _ in range(5)]
+        ports = [free_port() for _ in range(6)]
         textfile = _trained(folder / "training")
         training = stack.enter_context(_served(textfile.parent))
         # From the start, so that it sees the workers come.
-        jobs = {"ecg-monitor": ports[:4], "ecg-web": ports[4:], "ecg-train": [training]}
+        jobs = {"ecg-monitor": ports[:5], "ecg-web": ports[5:], "ecg-train": [training]}
         prometheus = stack.enter_context(running_prometheus(folder, jobs))
         workers = [stack.enter_context(worker(bench, command=_run(port))) for port in ports[:2]]
-        for port, delay_s in zip(ports[2:4], (SLOW_S, STUCK_S), strict=True):
-            workers.append(stack.enter_context(_faulty(servers, folder / str(port), port, delay_s)))
-        web = stack.enter_context(worker(bench, command=_web(ports[4])))
+        benches = [_faulty(servers, folder / str(port), port) for port in ports[2:5]]
+        _refuse_beats(benches[2])
+        for one, delay_s in zip(benches, (SLOW_S, STUCK_S, 0.0), strict=True):
+            workers.append(stack.enter_context(worker(one, INSTANCE, delay_s=delay_s)))
+        web = stack.enter_context(worker(bench, command=_web(ports[5])))
         replay = stack.enter_context(ExitStack())
         replay.enter_context(_replay(bench, folder))
-        yield Plant(prometheus, bench, textfile, workers, web, replay.close)
+        yield Plant(prometheus, bench, benches[0], textfile, workers, web, replay.close, stack.enter_context)
 
 
 def _run(port: int) -> tuple[str, ...]:
@@ -69,14 +77,21 @@ def _web(port: int) -> tuple[str, ...]:
     return (*CLI, "web", "--port", str(port), "--config")
 
 
-@contextmanager
-def _faulty(servers: str, folder: Path, port: int, delay_s: float) -> Iterator[WorkerProcess]:
-    """A worker with input of its own, one record a poll, that takes so long over each."""
+def _faulty(servers: str, folder: Path, port: int) -> Bench:
+    """Topics with input, for a worker that takes a record a poll."""
     folder.mkdir()
-    bench = Bench(servers, folder, partitions=1, kafka={"max_poll_records": 1}, metrics={"port": port})
-    bench.send(("s", chunk("s", number)) for number in range(300))
-    with worker(bench, f"late-{port}", delay_s=delay_s) as running:
-        yield running
+    kafka = {"max_poll_records": 1, "max_poll_interval_s": 600.0, "transactional_id_prefix": f"id-{port}"}
+    bench = Bench(servers, folder, partitions=1, kafka=kafka, metrics={"port": port})
+    bench.send(("s", chunk("s", number)) for number in range(RECORDS))
+    return bench
+
+
+def _refuse_beats(bench: Bench) -> None:
+    """No record fits into the topic of beats any more, so that no transaction with some is committed."""
+    admin = open_admin(bench.settings().kafka)
+    small = {"max.message.bytes": "1"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, bench.topic("beats"), small)])
+    admin.close()
 
 
 def _trained(folder: Path) -> Path:

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kafka import TopicPartition
 
+from monitor.broker import open_admin
 from monitor.excerpt import read_excerpt
 from monitor.messages import Lead
 from monitor.recordings import encoded_chunks
 from tests.deploy_files import read_yaml
-from tests.integration.harness import START_US, chunk, wait_until
-from tests.integration.plant import Plant, running_plant
+from tests.integration.harness import START_US, chunk, wait_until, worker
+from tests.integration.plant import INSTANCE, RECORDS, Plant, running_plant
 from tests.integration.prometheus import WINDOW
 from tests.observability import boards, comparison_sides, filled, panels
 
@@ -101,6 +103,22 @@ def test_a_worker_too_slow_for_its_input_falls_behind(plant: Plant) -> None:
     plant.prometheus.await_alert("EcgMonitorLagGrowing")
 
 
+def test_input_deleted_unread_is_noticed(plant: Plant) -> None:
+    """The slow worker comes back and finds that retention has overtaken it."""
+    place = TopicPartition(plant.slow.topic("signal"), 0)
+    admin = open_admin(plant.slow.settings().kafka)
+    admin.delete_records({place: RECORDS - 10})
+    admin.close()
+    plant.workers[2].end(signal.SIGKILL)
+    plant.workers[2] = plant.enter(worker(plant.slow, INSTANCE))
+    plant.prometheus.await_alert("EcgMonitorRecordsLost")
+
+
+def test_commits_that_are_refused_are_noticed(plant: Plant) -> None:
+    """The worker's loop goes on, with records in hand."""
+    plant.prometheus.await_alert("EcgMonitorNotCommitting")
+
+
 def test_a_worker_that_hangs_does_not_advance(plant: Plant) -> None:
     """Its metrics are served all the same."""
     plant.prometheus.await_alert("EcgMonitorNotAdvancing")
@@ -165,7 +183,7 @@ def test_a_page_that_is_not_served_is_noticed(plant: Plant) -> None:
 
 def test_a_worker_that_dies_is_noticed(plant: Plant) -> None:
     """While others work on; then all are gone."""
-    assert not {"EcgMonitorDown", "EcgMonitorAbsent"} & plant.prometheus.firing()
+    wait_until(lambda: "EcgMonitorDown" not in plant.prometheus.firing(), 30, "all workers")
     plant.workers[1].end()
     plant.prometheus.await_alert("EcgMonitorDown")
     assert "EcgMonitorAbsent" not in plant.prometheus.firing()
