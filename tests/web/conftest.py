@@ -11,9 +11,9 @@ from tests.web.bedside import Bedside, Devices
 from tests.web.browser import Complaints, chromium, new_context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for a file's tests: while playwright runs, no other test may run an event loop."""
     with chromium() as running:
         yield running
 
