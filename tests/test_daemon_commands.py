@@ -102,13 +102,15 @@ def test_flags_of_run_reach_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_the_detector_gets_model_and_budget(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """From the settings and nowhere else."""
+    """From the settings and nowhere else; that model is what is warmed up."""
     given: list[Any] = []
+    warmed: list[Any] = []
     monkeypatch.setattr("monitor.model.load_model", lambda *arguments: arguments)
     monkeypatch.setattr("monitor.detector.Detector", given.append)
+    monkeypatch.setattr("monitor.warm_up.warm_up", warmed.append)
     flags = {"detection.false_alarm_budget_per_hour": 2.0, "detection.model": tmp_path}
     run.load_detector(load_settings(None, flags))
-    assert given == [(tmp_path, 2.0)]
+    assert given == warmed == [(tmp_path, 2.0)]
 
 
 def test_serving_is_a_worker_with_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,12 +44,15 @@ def run(
 
 
 def load_detector(settings: Settings) -> StreamDetector:
-    """The detector with the model and the budget that the settings name."""
+    """The detector with the model and the budget that the settings name, compiled and ready to run."""
     from monitor.detector import Detector
     from monitor.model import load_model
+    from monitor.warm_up import warm_up
 
     detection = settings.detection
-    return Detector(load_model(detection.model, detection.false_alarm_budget_per_hour))
+    model = load_model(detection.model, detection.false_alarm_budget_per_hour)
+    warm_up(model)
+    return Detector(model)
 
 
 def serve(settings: Settings, detector: StreamDetector) -> None:
