@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from monitor import embedded
 from monitor.broker import open_admin, open_producer, open_reader
@@ -25,7 +26,7 @@ from monitor.events import encode_beats, encode_event
 from monitor.feedback import Opinion, Verdict, encode_verdict, partition_of
 from monitor.profiles import Profile, encode_profile
 from monitor.topics import create_topics
-from monitor.web.feed import Feed, Fresh
+from monitor.web.feed import MAX_UNANSWERED, Feed, Fresh
 from monitor.web.metrics import WebMetrics, new_web_metrics
 from monitor.web.store import Store
 from tests.integration.harness import wait_until
@@ -307,6 +308,51 @@ def test_where_reading_went_on_is_remembered() -> None:
     made.feed._take_in({place: [record]})
     assert made.feed._next == {place: 42}
     assert isinstance(made.metrics, WebMetrics)
+
+
+def test_a_client_that_gets_no_answer_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ten questions, where the broker's port is open; otherwise it goes on asking."""
+    made = Reading(settings_on("localhost:1"))
+    feed, asked = made.feed, _Silent()
+    feed._consumer, feed._next = asked, {TopicPartition("t", 0): 0}
+    far_s = time.monotonic() + 3600
+    for _ in range(MAX_UNANSWERED + 5):
+        feed._probe(far_s)
+    assert feed.state == "unreachable"
+    assert asked.questions == made.count("poll_errors") == MAX_UNANSWERED + 5
+    monkeypatch.setattr("monitor.web.feed.listens", lambda settings: True)
+    with pytest.raises(KafkaTimeoutError):
+        feed._probe(far_s)
+
+
+def test_streams_that_are_silent_for_long_are_forgotten(
+    noida_broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the reading thread, from time to time."""
+    monkeypatch.setattr("monitor.web.feed.KEEP_S", 0.1)
+    settings = settings_on(noida_broker)
+    create_topics(settings.kafka, 1)
+    made = Reading(settings)
+    made.store = made.feed._store = Store(limits(forget_after_s=0.5))
+    made.feed.start()
+    write(settings, ("signal", b"a", chunk_value(0)))
+    try:
+        wait_until(lambda: made.store.knows("a"), 20, "the signal")
+        wait_until(lambda: not made.store.knows("a"), 20, "its end")
+    finally:
+        made.feed.stop()
+
+
+class _Silent:
+    """A client whose broker never answers."""
+
+    def __init__(self) -> None:
+        self.questions = 0
+
+    def end_offsets(self, places: list[TopicPartition], timeout_ms: int) -> None:
+        """Wait in vain."""
+        self.questions += 1
+        raise KafkaTimeoutError(f"no answer about {places} in {timeout_ms} ms")
 
 
 class _Record:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from monitor.events import Kind
+from monitor.web.groups import groups
+from monitor.web.reconstruction import reconstruction
 from monitor.web.strips import overview, strip
+from tests.web.judged import judged
 from tests.web.made import START_US, event, held, store_of
 from tests.web.pages import client, page
 
@@ -93,3 +97,16 @@ def test_a_record_is_downloaded_under_its_name() -> None:
     found = get("/api/wfdb/a%22%20b", stream='a" b', **SPAN)
     assert found.headers["content-type"] == "application/zip"
     assert found.headers["content-disposition"] == 'attachment; filename="a_b_20231114T221320Z.zip"'
+
+
+def test_the_model_runs_for_who_looks() -> None:
+    """What it expected, and groups, as `reconstruction` and `groups` make them."""
+    made = judged()
+    browser = client(page(made.store)[0])
+    span = {"from_us": made.at_us(18_000), "to_us": made.at_us(21_600)}
+    found = browser.get("/api/reconstruction/p", params=span)
+    assert found.json() == msgspec.json.decode(
+        msgspec.json.encode(reconstruction(made.model, made.store, "p", *span.values()))
+    )
+    assert browser.get("/api/groups/p").json() == {"groups": groups(made.model, made.store, "p")}
+    assert browser.get("/api/groups/q").status_code == 404

@@ -173,3 +173,18 @@ def test_nobody_asks_for_settings_of_no_stream() -> None:
     """A wrong address is no stream with defaults."""
     browser, _ = reviewing()
     assert browser.get("/api/profiles/b").status_code == 404
+
+
+def test_agreement_is_served() -> None:
+    """As `agreement` counts it."""
+    browser, _ = reviewing()
+    browser.post("/api/verdicts", json=new(), headers=ORIGIN)
+    (row,) = browser.get("/api/agreement").json()["rows"]
+    assert (row["stream"], row["confirmed"], row["agreement"]) == ("a", 1, 1.0)
+
+
+def test_an_undo_of_nothing_is_refused() -> None:
+    """And not written."""
+    browser, scribe = reviewing()
+    answer = browser.post(f"/api/verdicts/{'0' * 32}/undo", json={"by": "Bo"}, headers=ORIGIN)
+    assert (answer.status_code, scribe.verdicts) == (404, [])

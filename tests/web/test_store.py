@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from monitor.feedback import Opinion, Verdict
 from monitor.messages import MSGPACK, decode_chunk
 from monitor.profiles import Profile
@@ -103,3 +105,14 @@ def test_an_old_record_gives_no_frame() -> None:
     assert store.frames("a") == []
     assert send(store, chunk_value(1)) is not None
     assert len(store.frames("a")) == 1
+
+
+def test_the_oldest_verdicts_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded whatever people say."""
+    monkeypatch.setattr("monitor.web.store.MAX_VERDICTS", 2)
+    store, made = store_of(1), [verdict(uuid.uuid4().hex) for _ in range(3)]
+    for each in made:
+        store.take_verdict(each)
+    assert store.verdicts("a") == made[1:]
+    assert store.verdict(made[0].id) is None
+    assert store.counts()["verdicts"] == 2
