@@ -67,6 +67,10 @@ class Prometheus:
         """Wait until an alert fires."""
         wait_until(lambda: name in self.firing(), timeout_s, name)
 
+    def await_quiet(self, name: str, timeout_s: float = 30.0) -> None:
+        """Wait until an alert does not fire: one scrape that came late is no fault."""
+        wait_until(lambda: name not in self.firing(), timeout_s, f"no {name}")
+
     def _results(self, query: str) -> list[Any]:
         answer = self._get("query", query=query)
         # A number's answer is one value, not a list of series.

@@ -24,7 +24,8 @@ from tests.integration.plant import INSTANCE, RECORDS, Plant, running_plant
 from tests.integration.prometheus import WINDOW
 from tests.observability import boards, comparison_sides, filled, panels
 
-pytestmark = [pytest.mark.integration, pytest.mark.kafka]
+# The first one also waits for the broker and for three windows of data.
+pytestmark = [pytest.mark.integration, pytest.mark.kafka, pytest.mark.timeout(180)]
 SINCE_S = 600.0  # longer than the plant runs
 
 
@@ -126,7 +127,7 @@ def test_a_worker_that_hangs_does_not_advance(plant: Plant) -> None:
 
 def test_bad_records_are_noticed(plant: Plant) -> None:
     """By their share."""
-    assert "EcgMonitorDeadLetters" not in plant.prometheus.firing()
+    plant.prometheus.await_quiet("EcgMonitorDeadLetters")
     plant.bench.send((f"bad-{number}", b"\xc1") for number in range(200))
     plant.prometheus.await_alert("EcgMonitorDeadLetters")
 
@@ -140,7 +141,7 @@ def test_late_events_are_noticed(plant: Plant) -> None:
 
 def test_signal_that_cannot_be_judged_is_noticed(plant: Plant) -> None:
     """Leads that fall off everywhere."""
-    assert "EcgMonitorSignalQualityLow" not in plant.prometheus.firing()
+    plant.prometheus.await_quiet("EcgMonitorSignalQualityLow")
     off = np.full((250, 1), -32768, np.int16)
     streams = [f"off-{number}" for number in range(20)]
     for number in range(0, 90, 30):
@@ -160,7 +161,7 @@ def test_silence_is_noticed(plant: Plant) -> None:
 
 def test_training_long_ago_is_noticed(plant: Plant) -> None:
     """By the time of the last fit that succeeded."""
-    assert "EcgTrainOverdue" not in plant.prometheus.firing()
+    plant.prometheus.await_quiet("EcgTrainOverdue")
     text = plant.textfile.read_text(encoding="utf-8")
     old = re.sub(r'(last_success_timestamp_seconds\{command="fit".*\}) .*', r"\1 1e9", text)
     assert old != text
@@ -176,14 +177,14 @@ def test_a_model_that_nobody_trained_is_noticed(plant: Plant) -> None:
 
 def test_a_page_that_is_not_served_is_noticed(plant: Plant) -> None:
     """Its process has ended."""
-    assert "EcgWebDown" not in plant.prometheus.firing()
+    plant.prometheus.await_quiet("EcgWebDown")
     plant.web.end()
     plant.prometheus.await_alert("EcgWebDown")
 
 
 def test_a_worker_that_dies_is_noticed(plant: Plant) -> None:
     """While others work on; then all are gone."""
-    wait_until(lambda: "EcgMonitorDown" not in plant.prometheus.firing(), 30, "all workers")
+    plant.prometheus.await_quiet("EcgMonitorDown")
     plant.workers[1].end()
     plant.prometheus.await_alert("EcgMonitorDown")
     assert "EcgMonitorAbsent" not in plant.prometheus.firing()
