@@ -117,6 +117,8 @@ class WebSettings(_Section):
     host: str = "127.0.0.1"  # the page asks nobody who they are: elsewhere, put a proxy that does before it
     port: Port = 8080
     allowed_hosts: tuple[str, ...] = ()  # names in a request's Host; none: loopback's, or any elsewhere
+    # The request header in which a proxy says who has logged in; None: people say it themselves.
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = None
     history_s: Annotated[float, Field(ge=30, le=3600)] = 600.0  # of signal and beats of each stream
     events_back_h: Annotated[float, Field(gt=0, le=24 * 31)] = 24.0
     memory_mb: Annotated[int, Field(ge=16)] = 512  # of signal in all; then histories get shorter

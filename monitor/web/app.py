@@ -54,7 +54,7 @@ class Page:
             *(Route(path, self._index) for path in ("/", "/strip/{stream:path}", "/review", "/agreement")),
             WebSocketRoute("/api/live", self._live),
             *Looking(self.store, self.runs).routes(),
-            *Reviewing(self.store, self.writer).routes(),
+            *Reviewing(self.store, self.writer, self.settings.web.user_header).routes(),
             Route("/healthz", self._health),
             Route("/metrics", self._metrics),
             Mount("/static", _Static(directory=str(STATIC), check_dir=False)),

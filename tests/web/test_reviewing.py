@@ -188,3 +188,18 @@ def test_an_undo_of_nothing_is_refused() -> None:
     browser, scribe = reviewing()
     answer = browser.post(f"/api/verdicts/{'0' * 32}/undo", json={"by": "Bo"}, headers=ORIGIN)
     assert (answer.status_code, scribe.verdicts) == (404, [])
+
+
+def test_a_proxys_word_counts_more_than_the_browsers() -> None:
+    """Who has logged in is who said it; without a login nobody says anything."""
+    store = store_of(2)
+    store.take_event(FOUND)
+    made, scribe = page(store, user_header="X-Forwarded-User")
+    browser = client(made)
+    assert browser.post("/api/verdicts", json=new(), headers=ORIGIN).status_code == 403
+    logged_in = {**ORIGIN, "x-forwarded-user": "dr.grace"}
+    said = browser.post("/api/verdicts", json=new(), headers=logged_in).json()
+    browser.post(f"/api/verdicts/{said['id']}/undo", json={"by": "Bo"}, headers=logged_in)
+    browser.put("/api/profiles/a", json={"by": "Bo"}, headers=logged_in)
+    assert [each.by for each in scribe.verdicts] == ["dr.grace", "dr.grace"]
+    assert [each.by for each in scribe.profiles] == ["dr.grace"]
