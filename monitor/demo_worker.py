@@ -73,6 +73,7 @@ def write_setup(output: Path, broker: str, model: Path | None, *, embedded: bool
             "instance_id": "demo",  # noida-db needs static membership
             "transactional_id_prefix": name,
             "max_poll_interval_s": 10,
+            "max_poll_records": 100,  # of one second each: judged well within that, however slow the machine
         },
         "detection": {} if model is None else {"model": str(model.resolve())},
         "metrics": {"host": HOST, "port": free_port()},
