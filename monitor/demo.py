@@ -142,10 +142,9 @@ def _shown(console: Console, view: DemoView) -> Iterator[Callable[[], None]]:
 
 def _keep_up(console: Console, stack: DemoStack) -> None:
     """Stay until interrupted: that is the way to end it, and no failure."""
-    console.print(
-        f"staying up: Kafka on {stack.broker}, metrics on {stack.worker.address}/metrics; Ctrl-C ends it",
-        soft_wrap=True,
-    )
+    page = [] if stack.page is None else [f"page on {stack.page.address}/"]
+    places = [*page, f"Kafka on {stack.broker}", f"metrics on {stack.worker.address}/metrics"]
+    console.print(f"staying up: {', '.join(places)}; Ctrl-C ends it", soft_wrap=True)
     try:
         while True:
             stack.check()

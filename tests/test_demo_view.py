@@ -144,9 +144,10 @@ def test_staying_up_ends_without_an_error() -> None:
     """Ctrl-C is how one leaves."""
     out = StringIO()
     worker = Mock(spec=DemoService, address="http://h:1", check=Mock(side_effect=[None, SystemExit(130)]))
-    stack = DemoStack("h:2", KafkaSettings(), Mock(spec=GroupProgress), worker, None)
+    page = Mock(spec=DemoService, address="http://h:3")
+    stack = DemoStack("h:2", KafkaSettings(), Mock(spec=GroupProgress), worker, page)
     demo._keep_up(Console(file=out, width=200), stack)
-    assert "metrics on http://h:1/metrics" in out.getvalue()
+    assert "page on http://h:3/, Kafka on h:2, metrics on http://h:1/metrics" in out.getvalue()
     assert out.getvalue().endswith("stopping\n")
 
 
