@@ -126,10 +126,8 @@ def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
         running.says("took up", timeout_s=60)
         sending.start()
         wait_until(lambda: len(events("bed-1")) > 1, 30, "the first events")
-        began = time.monotonic()
         bench.set_profile(stream="bed-1", false_alarm_budget_per_hour=300.0, muted_until_us=1 << 53)
         wait_until(lambda: events("bed-1")[-1].muted, 20, "a muted event")
-        took_s = time.monotonic() - began
         running.end(signal.SIGKILL)
     sending.join()
     model = load_model()
@@ -137,9 +135,6 @@ def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
     with worker(bench, "one", command=command):
         _await(bench, expected)
     assert bench.events() == expected
-    # Two seconds until it takes effect, and what is left until the next ventricular beat (test_profiles
-    # has one every 0.3 s, and a tighter bound).
-    assert took_s < 6.0
     budget = p_value(model.thresholds_for(300.0)["usual"]["1"])
     by_budget = [e for e in events("bed-1") if e.muted and e.threshold is not None]
     assert budget in {event.threshold for event in by_budget}
