@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench dashboards lock clean
+.PHONY: help venv demo test check bench dashboards lock pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
@@ -53,6 +53,9 @@ bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
 
 dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/*.py
 	$(BIN)/python deploy/grafana/build.py
+
+pictures: $(STAMP)  ## draw docs/bedside-*.png from the page in Chromium, over a broker and a worker
+	$(BIN)/python -m tests.benchmarks.bedside_pictures
 
 # Universal: one resolution for Python 3.11 to 3.13 and all platforms, split by markers where it must be.
 # torch stands apart without a hash (its CPU and CUDA builds differ under one version), and so do its CUDA parts.

@@ -6,11 +6,17 @@ import { moment } from "./time.js";
 
 /** Put the list into its place; scrolling and the keyboard's focus stay where they were. */
 export function fillEventList(place, events, chosen, choose, options = {}) {
-  const top = place.querySelector("ol")?.scrollTop ?? 0;
+  const before = place.querySelector("ol");
+  const held = before?.querySelector("[aria-current]");
+  const top = before?.scrollTop ?? 0;
+  const wasAt = held ? held.offsetTop - top : 0;
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.event : null;
   place.replaceChildren(eventList(events, chosen, choose, options));
   const list = place.querySelector("ol");
-  if (list) list.scrollTop = top;
+  const now = list?.querySelector("[aria-current]");
+  // Events that come on top must not push the chosen one away from under the reader's eyes.
+  const same = now && held?.dataset.event === now.dataset.event;
+  if (list) list.scrollTop = same ? now.offsetTop - wasAt : top;
   if (focused) place.querySelector(`[data-event="${focused}"]`)?.focus({ preventScroll: true });
 }
 

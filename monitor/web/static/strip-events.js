@@ -68,9 +68,7 @@ export class StripEvents {
 
   // The panel is made anew only for another event: somebody may be choosing a kind in it.
   _fill() {
-    this.panel.replaceChildren(
-      this.chosen ? eventPanel(this.chosen, this.verdicts) : nothingChosen(),
-    );
+    this.panel.replaceChildren(this.chosen ? eventPanel(this.chosen, this.verdicts) : nothingChosen());
     this._fillList();
   }
 

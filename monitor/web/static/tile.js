@@ -73,6 +73,7 @@ export class Tile {
     setText(this.state, signs.join("  ·  "));
     const news = row.event && serverNow() - row.event.time_us < RECENT_US && !row.event.technical;
     const priority = row.open.length ? 1 : news ? row.event.priority : 0;
+    this.node.classList.toggle("open", row.open.length > 0 && !stale && !muted);
     this.node.classList.toggle("unjudged", unjudged);
     this.node.dataset.priority = stale || muted ? "0" : String(priority);
   }
