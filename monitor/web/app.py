@@ -47,6 +47,7 @@ class Page:
         self.hub.feed = self.feed
         self.runs = ModelRuns(settings.detection, self.metrics)
         self.writer = Writer(settings.kafka)
+        self._rows: asyncio.Task[None] | None = None  # of every second
 
     def app(self) -> Starlette:
         """The ASGI application; it reads Kafka while it runs."""
@@ -71,13 +72,13 @@ class Page:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         del app
         self.feed.start()
-        rows = asyncio.create_task(self.hub.run())
+        self._rows = asyncio.create_task(self.hub.run())
         try:
             yield
         finally:
-            rows.cancel()
+            self._rows.cancel()
             with suppress(asyncio.CancelledError):
-                await rows
+                await self._rows
             self.runs.close()
             await asyncio.to_thread(self.feed.stop)
             await asyncio.to_thread(self.writer.close)
@@ -94,7 +95,7 @@ class Page:
 
     def _health(self, request: Request) -> Response:
         del request
-        alive = self.feed.alive
+        alive = self.feed.alive and self._rows is not None and not self._rows.done()
         return json_response({"ok": alive, "broker": self.feed.state}, 200 if alive else 503)
 
     def _metrics(self, request: Request) -> Response:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.web.app import Page
 from tests.web.made import START_US, store_of
 from tests.web.pages import client, page
 
@@ -26,21 +25,23 @@ def test_a_fault_of_ours_shows_no_stack(monkeypatch: pytest.MonkeyPatch) -> None
     assert browser.get("/api/events").status_code == 200
 
 
-def running(made: Page, monkeypatch: pytest.MonkeyPatch, *, alive: bool) -> None:
-    """Let the feed's thread be or not be."""
-    monkeypatch.setattr(type(made.feed), "alive", property(lambda feed: alive))
-
-
-@pytest.mark.parametrize(("alive", "status"), [(True, 200), (False, 503)])
-def test_health_is_that_of_the_reading_thread(
-    monkeypatch: pytest.MonkeyPatch, alive: bool, status: int
-) -> None:
-    """A broker that is away is no reason to restart the page."""
+def test_health_is_that_of_who_reads_and_who_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is away is no reason to restart the page; a thread or a task that has died is one."""
     made, _ = page()
-    running(made, monkeypatch, alive=alive)
     made.feed.state = "unreachable"
-    found = client(made).get("/healthz")
-    assert (found.status_code, found.json()) == (status, {"ok": alive, "broker": "unreachable"})
+    alive = True
+    monkeypatch.setattr(type(made.feed), "alive", property(lambda feed: alive))
+    monkeypatch.setattr(made.feed, "start", lambda: None)
+    monkeypatch.setattr(made.feed, "stop", lambda: None)
+    with client(made) as browser:
+        found = browser.get("/healthz")
+        assert (found.status_code, found.json()) == (200, {"ok": True, "broker": "unreachable"})
+        alive = False
+        assert browser.get("/healthz").status_code == 503
+        alive = True
+        assert made._rows is not None
+        made._rows.cancel()
+        assert browser.get("/healthz").json()["ok"] is False
 
 
 def test_metrics_are_prometheus_text() -> None:
