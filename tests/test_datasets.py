@@ -137,6 +137,7 @@ _CORE = {
     "architecture",
     "build",
     "calibration",
+    "chosen",
     "contractive",
     "corruption",
     "datasets",
