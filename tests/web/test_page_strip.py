@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from monitor.events import Event
+from monitor.events import Event, Kind
 from monitor.readers.files import read_recording
-from tests.web.bedside import Bedside, Devices
+from tests.web.bedside import Bedside, Devices, now_us
 from tests.web.browser import ink, wait_for
+from tests.web.patients import RATE_HZ
 
 pytestmark = pytest.mark.integration
 STRIP = "canvas.strip"
@@ -71,6 +72,32 @@ def test_events_are_walked_by_key(page: Page, bedside: Bedside, devices: Devices
     expect(page.locator(f'.event[data-event="{first.id}"]')).to_be_visible()
     page.keyboard.press("p")
     expect(page.locator("#notice")).to_have_text("No earlier event.")
+
+
+def test_a_link_to_an_old_event_finds_it(page: Page, bedside: Bedside, devices: Devices) -> None:
+    """Also where many have come since, and its signal is not kept any more: why it was raised is told."""
+    patient = next(each for each in devices.patients if each.stream == "bed-002")
+    old = patient.event(-120 * RATE_HZ)  # two minutes before the signal begins
+    for second in range(230):
+        devices.tell(patient.event(-100 * RATE_HZ + 10 * second, Kind.BEAT_LATE))
+    devices.tell(old)
+    devices.flush()
+    page.goto(f"{bedside.url}/strip/bed-002?at={old.time_us}&span=6&event={old.id}")
+    expect(page.locator(f'.event[data-event="{old.id}"]')).to_contain_text(old.why)
+    page.keyboard.press("n")
+    later = patient.event(-100 * RATE_HZ, Kind.BEAT_LATE)
+    expect(page.locator(f'.event[data-event="{later.id}"]')).to_be_visible()
+
+
+def test_a_muted_stream_says_so_on_its_strip(page: Page, bedside: Bedside, devices: Devices) -> None:
+    """As its tile does."""
+    profile = {"by": "Anna", "muted_until_us": now_us() + 3600_000_000}
+    page.goto(f"{bedside.url}/strip/bed-003")
+    put = """([stream, profile]) => fetch(`/api/profiles/${stream}`, {
+        method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(profile),
+    }).then((answer) => answer.status)"""
+    assert page.evaluate(put, ["bed-003", profile]) in (200, 201)
+    expect(page.locator("h1 + p")).to_contain_text("⊘ muted until ")
 
 
 def test_a_link_reopens_the_same_moment(page: Page, bedside: Bedside, devices: Devices) -> None:

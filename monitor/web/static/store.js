@@ -1,6 +1,6 @@
 // What is known of each stream: the server's rows, in its order of urgency.
 
-import { serverNow } from "./time.js";
+import { clock, serverNow, span } from "./time.js";
 
 export class Store extends EventTarget {
   constructor(live) {
@@ -37,6 +37,13 @@ export class Store extends EventTarget {
   /** How long nothing has come of a stream, µs. */
   silenceUs(row) {
     return Math.max(0, serverNow() - row.received_us);
+  }
+
+  /** Why what is shown of a stream is old. */
+  staleWords(row) {
+    const newest = clock(row.last_us);
+    if (!this.connected) return `‖ Not connected: this is an old picture, of ${newest} at the latest.`;
+    return `‖ Stale: no signal for ${span(this.silenceUs(row))}; the newest sample is from ${newest}.`;
   }
 
   /** True while a stream's alarms are muted. */

@@ -61,7 +61,8 @@ export class StripCanvas {
     if (earliestUs !== null && view.toUs < earliestUs)
       return `The signal is kept in memory since ${clockMs(earliestUs)} only.`;
     if (latestUs !== null && view.fromUs > latestUs) return `The newest sample is from ${clockMs(latestUs)}.`;
-    return blocks.length || view.overview ? null : "Loading…";
+    if (blocks.length || view.overview) return null;
+    return this.data.known(view.fromUs, view.toUs) ? "No signal came between these times." : "Loading…";
   }
 
   _describe(layout, view) {

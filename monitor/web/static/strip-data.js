@@ -30,6 +30,14 @@ export class StripData {
     return wanted.length > 0;
   }
 
+  /** True if the server has answered for all between two times. */
+  known(fromUs, toUs) {
+    for (let n = Math.floor(fromUs / BLOCK_US); n * BLOCK_US < toUs; n += 1) {
+      if (this.blocks.get(n)?.startUs === undefined) return false;
+    }
+    return true;
+  }
+
   /** Ask again for what is kept: a verdict has changed. */
   forget() {
     for (const block of this.blocks.values()) {

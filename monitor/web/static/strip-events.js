@@ -5,7 +5,8 @@ import { h } from "./dom.js";
 import { eventPanel } from "./event-panel.js";
 import { fillEventList } from "./event-list.js";
 
-const HELD = 200;
+const HELD = 200; // in the list to begin with
+const MOST = 1000; // that the server gives at once
 
 export class StripEvents {
   /** `goTo` is called with an event that was picked, `changed` when there is something new to draw. */
@@ -19,8 +20,8 @@ export class StripEvents {
     this._fill();
   }
 
-  /** Ask the server; atUs: of all events seen, choose the one nearest to it if none was chosen. */
-  async load({ fromUs, toUs }, atUs) {
+  /** Ask the server for the newest ones, and for what was missed. */
+  async load() {
     try {
       const [{ events }, { verdicts }] = await Promise.all([
         get("events", { stream: this.stream, limit: HELD }),
@@ -31,9 +32,20 @@ export class StripEvents {
     } catch {
       return; // the banner says that the server is away; with it the list comes back
     }
-    if (atUs !== null) this.chosenId ??= nearest(this.between(fromUs, toUs), atUs)?.id;
-    this.choose(this.known.find((each) => each.id === this.chosenId) ?? null);
-    this.changed();
+    this._chooseAgain();
+  }
+
+  /** Take older events, too; atUs: if none was chosen, choose the one that is nearest to it. */
+  learn(events, atUs) {
+    const known = new Set(this.known.map((each) => each.id));
+    const fresh = events.filter((each) => !known.has(each.id));
+    this.known = this.known.concat(fresh);
+    if (atUs !== null) this.chosenId ??= nearest(events, atUs)?.id;
+    if (fresh.length || this.chosenId !== this.chosen?.id) this._chooseAgain();
+  }
+
+  _chooseAgain() {
+    this.choose(this.known.find((each) => each.id === this.chosenId) ?? this.chosen);
   }
 
   /** Take an event of the live connection: a new one, or an old one with another verdict. */
@@ -50,11 +62,23 @@ export class StripEvents {
     return this.known.filter((each) => each.time_us >= fromUs && each.time_us < toUs);
   }
 
-  /** The next (1) or previous (-1) one from a time, or undefined. */
-  neighbour(direction, fromUs) {
+  /** The next (1) or previous (-1) one from a time, or undefined; between those known there may be others. */
+  async neighbour(direction, fromUs) {
     const ordered = [...this.known].sort((a, b) => a.time_us - b.time_us);
-    if (direction > 0) return ordered.find((each) => each.time_us > fromUs);
-    return ordered.findLast((each) => each.time_us < fromUs);
+    const next = ordered.find((each) => each.time_us > fromUs);
+    const before = ordered.findLast((each) => each.time_us < fromUs);
+    const known = direction > 0 ? next : before;
+    const between =
+      direction > 0
+        ? { after_us: fromUs, before_us: next?.time_us, limit: MOST }
+        : { after_us: before?.time_us, before_us: fromUs, limit: 1 }; // newest first
+    try {
+      const { events } = await get("events", { stream: this.stream, ...between });
+      this.learn(events, null);
+      return events.at(-1) ?? known;
+    } catch {
+      return known;
+    }
   }
 
   /** Show an event in the panel; null: none. */

@@ -4,6 +4,9 @@ import { h } from "./dom.js";
 import { verdictKeys } from "./event-panel.js";
 import { copyLink, savePicture, saveWfdb } from "./strip-keep.js";
 
+export const LEGEND =
+  "▲ ◆ ● ○ events by priority, ✓ reviewed · │ R peaks · dashed: what the model expected · " +
+  "shaded: the error · line in the error lane: its usual size";
 const GAINS = [0.25, 0.5, 1, 2];
 
 /** The toolbar of a strip view; `update` shows its state. */

@@ -13,13 +13,12 @@ import { LONGEST_US, StripData } from "./strip-data.js";
 import { dragging } from "./strip-drag.js";
 import { StripEvents } from "./strip-events.js";
 import { addressOf } from "./strip-keep.js";
-import { stripKeys, toolbar } from "./strip-tools.js";
+import { LEGEND, stripKeys, toolbar } from "./strip-tools.js";
 import { changes } from "./theme.js";
-import { clock, serverNow, span, zone } from "./time.js";
+import { signsOf } from "./tile.js";
+import { clock, serverNow, zone } from "./time.js";
 
-const LEGEND =
-  "▲ ◆ ● ○ events by priority, ✓ reviewed · │ R peaks · dashed: what the model expected · " +
-  "shaded: the error · line in the error lane: its usual size";
+const MOST_EVENTS = 1000; // that the server gives at once
 const SPANS_S = [2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 600];
 
 export class StripView {
@@ -40,6 +39,7 @@ export class StripView {
     this.canvas = new StripCanvas(stream, this.data);
     this.callipers = new Callipers(() => {});
     this.freshness = h("p", { class: "failure", role: "status", hidden: true });
+    this.signs = h("p", { class: "soft" });
     this.scale = h("p", { class: "soft" });
     this.missedKind = kindSelect(PATIENT_KINDS);
     this.tools = toolbar(this);
@@ -57,7 +57,7 @@ export class StripView {
     this.node = h(
       "section",
       {},
-      h("div", { class: "bar" }, h("h1", {}, stream), this.tools.node),
+      h("div", { class: "bar" }, h("h1", {}, stream), this.signs, this.tools.node),
       this.freshness,
       this.stage,
       h("div", { class: "bar" }, this.scale, this.callipers.readout),
@@ -76,7 +76,6 @@ export class StripView {
     dragging(this.stage, this, signal);
     this.second = setInterval(() => this._tick(), 1000);
     this.keys.setView(stripKeys(this));
-    this._show();
     this._reload();
   }
 
@@ -145,10 +144,14 @@ export class StripView {
 
   /** Go to the next (1) or previous (-1) event: from the chosen one if it is seen, or from what is seen. */
   jump(direction) {
+    this.jumping = (this.jumping ?? Promise.resolve()).then(() => this._jump(direction));
+  }
+
+  async _jump(direction) {
     const { fromUs, toUs } = this.seen();
     const { chosen } = this.events;
     const seen = chosen && chosen.time_us >= fromUs && chosen.time_us < toUs;
-    const next = this.events.neighbour(direction, seen ? chosen.time_us : (this.atUs ?? toUs));
+    const next = await this.events.neighbour(direction, seen ? chosen.time_us : (this.atUs ?? toUs));
     if (next) this.goTo(next);
     else notice(direction > 0 ? "No later event." : "No earlier event.");
   }
@@ -177,6 +180,8 @@ export class StripView {
       if (spanUs <= LONGEST_US) await this.data.load(fromUs, toUs + 1);
       else await this._loadOverview(fromUs, toUs);
       this.failure = null;
+      // The list holds the newest events; what is seen may be older.
+      this.events.learn(this.data.marks("events", fromUs, toUs), this.atUs);
       this.draw();
       this.expected.load(fromUs, toUs, this.atUs !== null);
     } catch (error) {
@@ -189,6 +194,9 @@ export class StripView {
     const points = Math.max(200, this.stage.clientWidth - LEFT - RIGHT);
     const path = `overview/${encodeURIComponent(this.stream)}`;
     this.overview = await get(path, { from_us: fromUs, to_us: toUs, points });
+    const older = { stream: this.stream, after_us: fromUs, before_us: toUs, limit: MOST_EVENTS };
+    const { events } = await get("events", older);
+    this.events.learn(events, this.atUs);
     if (this.data.latestUs === null || this.atUs === null) await this.data.load(toUs - 1e6, toUs);
   }
 
@@ -230,18 +238,14 @@ export class StripView {
     if (this.atUs === null) this._show();
     const row = this.store.rows.get(this.stream);
     const stale = row && this.store.isStale(row);
+    if (row) setText(this.signs, signsOf(row, stale, this.store.isMuted(row)).join("  ·  "));
     this.freshness.hidden = !stale;
-    if (stale)
-      setText(
-        this.freshness,
-        this.live.state === "open"
-          ? `‖ Stale: no signal for ${span(this.store.silenceUs(row))}; the newest sample is from ${clock(row.last_us)}.`
-          : `‖ Not connected: this is an old picture, of ${clock(row.last_us)} at the latest.`,
-      );
+    if (stale) setText(this.freshness, this.store.staleWords(row));
   }
 
   async _reload() {
     this.data.forget();
-    await this.events.load(this.seen(), this.atUs);
+    await this.events.load();
+    await this._show();
   }
 }

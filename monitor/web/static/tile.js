@@ -8,6 +8,17 @@ import { clock, serverNow, span } from "./time.js";
 const QUALITY = { good: "✓ good signal", poor: "≈ poor signal", off: "✕ lead off" };
 const RECENT_US = 60e6; // an event is shown as news for so long
 
+/** How a stream is, each with a sign of its own. */
+export function signsOf(row, stale, muted) {
+  const quality = row.judged === false ? "✕ not monitored: no worker judges it" : QUALITY[row.quality];
+  const signs = [stale ? "‖ stale" : (quality ?? "? quality unknown")];
+  if (row.open.length) signs.unshift(`▲ now: ${row.open.map(words).join(", ")}`);
+  if (muted) signs.push(`⊘ muted until ${clock(row.muted_until_us)}`);
+  if (row.learning) signs.push("◌ learning");
+  if (row.paced) signs.push("↯ paced");
+  return signs;
+}
+
 export class Tile {
   constructor(stream, openSettings) {
     this.stream = stream;
@@ -63,18 +74,11 @@ export class Tile {
   }
 
   _state(row, stale, muted) {
-    const unjudged = row.judged === false && !stale;
-    const quality = unjudged ? "✕ not monitored: no worker judges it" : QUALITY[row.quality];
-    const signs = [stale ? "‖ stale" : (quality ?? "? quality unknown")];
-    if (row.open.length) signs.unshift(`▲ now: ${row.open.map(words).join(", ")}`);
-    if (muted) signs.push(`⊘ muted until ${clock(row.muted_until_us)}`);
-    if (row.learning) signs.push("◌ learning");
-    if (row.paced) signs.push("↯ paced");
-    setText(this.state, signs.join("  ·  "));
+    setText(this.state, signsOf(row, stale, muted).join("  ·  "));
     const news = row.event && serverNow() - row.event.time_us < RECENT_US && !row.event.technical;
     const priority = row.open.length ? 1 : news ? row.event.priority : 0;
     this.node.classList.toggle("open", row.open.length > 0 && !stale && !muted);
-    this.node.classList.toggle("unjudged", unjudged);
+    this.node.classList.toggle("unjudged", row.judged === false && !stale);
     this.node.dataset.priority = stale || muted ? "0" : String(priority);
   }
 
