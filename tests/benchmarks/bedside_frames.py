@@ -91,6 +91,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--streams", type=int, default=200)
     arguments.add_argument("--core", type=int, default=0)
+    arguments.add_argument("--screen", choices=SCREENS, help="one of them alone")
     arguments.add_argument("--json", type=Path)
     options = arguments.parse_args()
     cores = os.sched_getaffinity(0)
@@ -102,8 +103,8 @@ def main() -> int:
         with bedside.serving(), Devices(bedside, streams=options.streams, history_s=15):
             os.sched_setaffinity(0, {options.core})
             with chromium() as browser:
-                for name, screen in SCREENS.items():
-                    found[name] = measure(browser, bedside.url, screen, options.core)
+                for name in [options.screen] if options.screen else SCREENS:
+                    found[name] = measure(browser, bedside.url, SCREENS[name], options.core)
                     sys.stdout.write(_line(name, found[name]))
     figures = [_figure(name, each) for name, each in found.items()]
     if options.json:
