@@ -169,6 +169,7 @@ class Devices:
         self.began_us = now_us() - history_s * 1_000_000
         self.patients = [Patient(f"bed-{n:03d}", self.began_us, seed=n) for n in range(1, streams + 1)]
         self.excerpts = [Excerpt(name, self.began_us, from_s) for name, from_s in (excerpts or {}).items()]
+        self.ahead_s = 0  # so much of the future is sent at once
         self.silent: set[str] = set()  # streams that have stopped sending
         self.last_sent_s: dict[str, float] = {}  # when each stream's last chunk was sent, s since the epoch
         self.sent: list[Event] = []
@@ -191,7 +192,7 @@ class Devices:
 
     def _run(self) -> None:
         second = self.history_s
-        while not self._stop.wait(max(0.0, (self.began_us / 1e6 + second + 1) - time.time())):
+        while not self._stop.wait(max(0.0, self.began_us / 1e6 + second + 1 - self.ahead_s - time.time())):
             self._send(second)
             second += 1
 

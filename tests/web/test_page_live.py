@@ -21,6 +21,15 @@ _STALE_AT = """state => new Promise((resolve) => {
 })"""
 
 
+# The page does nothing for 8 s.
+_HANG = """() => {
+    setTimeout(() => {
+        const until = performance.now() + 8000;
+        while (performance.now() < until);
+    }, 100);
+}"""
+
+
 def _live(page: Page, bedside: Bedside) -> None:
     page.goto(bedside.url)
     expect(page.locator("#connection")).to_have_text("● live")
@@ -109,6 +118,25 @@ def test_frames_left_out_are_told(page: Page, bedside: Bedside, devices: Devices
     for frames in (12, 5):
         between.routes[0].send(f'{{"type": "lost", "frames": {frames}}}')
     expect(page.locator("#connection")).to_have_text("● live · 17 frames left out: this browser is slow")
+
+
+def test_a_browser_that_hangs_loses_frames_only(browser: Browser, noida_broker: str, tmp_path: Path) -> None:
+    """What it could not take in time is left out and counted; it stays connected, and strips go on."""
+    bedside = Bedside(noida_broker, tmp_path)
+    context = new_context(browser, viewport={"width": 3840, "height": 2160})
+    page = context.new_page()
+    with bedside.serving(), Devices(bedside, streams=64, history_s=5) as devices:
+        _live(page, bedside)
+        page.wait_for_timeout(1000)  # all strips are asked for
+        page.evaluate(_HANG)
+        devices.ahead_s = 90
+        connection = page.locator("#connection")
+        expect(connection).to_contain_text("frames left out: this browser is slow", timeout=30_000)
+        expect(connection).to_contain_text("● live")
+        canvas = f"{tile('bed-001')} canvas"
+        before = ink(page, canvas)
+        wait_for(lambda: ink(page, canvas) != before, what="motion")
+    context.close()
 
 
 def test_a_connection_without_a_word_counts_as_lost(page: Page, bedside: Bedside, devices: Devices) -> None:

@@ -3,6 +3,7 @@
 import { serverNow, setServerNow } from "./time.js";
 
 const SILENT_MS = 3500; // the server says something each second
+const LATE_MS = 500; // by which a timer may be late in a page that does not sleep
 const CONNECT_MS = 10000; // a busy server takes its time to answer
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
@@ -48,7 +49,13 @@ export class Live extends EventTarget {
   _guard(silentMs = SILENT_MS) {
     clearTimeout(this._silence);
     const socket = this._socket;
+    const due = performance.now() + silentMs;
     this._silence = setTimeout(() => {
+      // It was this page that slept: what the server has said meanwhile is still to be read.
+      if (performance.now() - due > LATE_MS) {
+        this._guard();
+        return;
+      }
       // A dead network never closes a socket: give it up without waiting for its farewell.
       socket.onclose = null;
       socket.onmessage = null;
