@@ -204,6 +204,18 @@ def test_zooming_out_shows_minutes(page: Page, bedside: Bedside, devices: Device
     expect(page.locator("body")).to_contain_text("10 mm/mV")
 
 
+def test_a_strip_at_the_newest_sample_grows(page: Page, bedside: Bedside, devices: Devices) -> None:
+    """A moment that was opened while it happened is filled as its signal comes, without following."""
+    page.goto(f"{bedside.url}/strip/{_BED}?at={now_us() + 3_000_000}&span=8")
+    expect(page.locator(STRIP)).to_have_attribute("aria-label", re.compile(r", \d beats"))
+
+    def beats() -> int:
+        return int(re.findall(r"(\d+) beats", str(page.locator(STRIP).get_attribute("aria-label")))[0])
+
+    at_first = beats()
+    wait_for(lambda: beats() >= at_first + 3, what="three beats more")
+
+
 def test_the_live_strip_moves(page: Page, bedside: Bedside, devices: Devices) -> None:
     """Following the newest signal, it shows another second each second."""
     page.goto(f"{bedside.url}/strip/{_BED}")

@@ -22,14 +22,15 @@ export class Reconstruction {
     return this.shown && still && toUs - fromUs <= LONGEST_US ? this.answer : null;
   }
 
-  /** Ask the server, unless it has been asked for the same. */
-  load(fromUs, toUs, still) {
+  /** Ask the server, unless it has been asked for the same; settled: there is no more signal to come. */
+  load(fromUs, toUs, still, settled) {
     const wanted = this.of(fromUs, toUs, still) !== null;
     const place = wanted ? `${fromUs} ${toUs}` : null;
-    if (place === this.place) return;
+    if (place === this.place && (settled === this.settled || !wanted)) return;
+    if (place !== this.place) this.answer = NOTHING;
     this.place = place;
+    this.settled = settled;
     this.asked?.abort();
-    this.answer = NOTHING;
     this.busy = wanted;
     clearTimeout(this.soon);
     if (wanted) this.soon = setTimeout(() => this._ask({ from_us: fromUs, to_us: toUs }), STILL_MS);

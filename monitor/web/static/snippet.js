@@ -8,6 +8,7 @@ import { changes } from "./theme.js";
 
 const cache = new Map(); // a StripData per stream: one event's strip is soon another's
 const MOST = 12;
+const GROWS_MS = 1500;
 
 function dataOf(stream) {
   const data = cache.get(stream) ?? new StripData(stream);
@@ -47,13 +48,21 @@ export function snippet(event, spanS, { lanes = 2 } = {}) {
     if (!blocks.length) drawWords(context, layout, words);
   };
   const redraw = () => (canvas.isConnected ? draw("") : changes.removeEventListener("change", redraw));
+  const load = async () => {
+    try {
+      await data.load(view.fromUs, view.toUs);
+      draw("The signal of this moment is no longer kept in memory.");
+    } catch (error) {
+      draw(`No signal: ${error.message}.`);
+      return;
+    }
+    // The event is new: some of what comes after it is still to come.
+    if (!data.settled(view.toUs) && canvas.isConnected) setTimeout(load, GROWS_MS);
+  };
   requestAnimationFrame(() => {
     draw("Loading…");
     changes.addEventListener("change", redraw);
-    data.load(view.fromUs, view.toUs).then(
-      () => draw("The signal of this moment is no longer kept in memory."),
-      (error) => draw(`No signal: ${error.message}.`),
-    );
+    load();
   });
   return canvas;
 }

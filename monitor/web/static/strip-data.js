@@ -30,6 +30,11 @@ export class StripData {
     return wanted.length > 0;
   }
 
+  /** True if no more signal, beats or events are to be expected before a time. */
+  settled(toUs) {
+    return this.latestUs !== null && this.latestUs > toUs + SETTLED_US;
+  }
+
   /** True if the server has answered for all between two times. */
   known(fromUs, toUs) {
     for (let n = Math.floor(fromUs / BLOCK_US); n * BLOCK_US < toUs; n += 1) {

@@ -183,7 +183,7 @@ export class StripView {
       // The list holds the newest events; what is seen may be older.
       this.events.learn(this.data.marks("events", fromUs, toUs), this.atUs);
       this.draw();
-      this.expected.load(fromUs, toUs, this.atUs !== null);
+      this.expected.load(fromUs, toUs, this.atUs !== null, this.data.settled(toUs));
     } catch (error) {
       this.failure = `No signal: ${error.message}.`;
       this.draw();
@@ -197,7 +197,7 @@ export class StripView {
     const older = { stream: this.stream, after_us: fromUs, before_us: toUs, limit: MOST_EVENTS };
     const { events } = await get("events", older);
     this.events.learn(events, this.atUs);
-    if (this.data.latestUs === null || this.atUs === null) await this.data.load(toUs - 1e6, toUs);
+    if (!this.data.settled(toUs)) await this.data.load(toUs - 1e6, toUs);
   }
 
   /** Draw what has been loaded. */
@@ -235,7 +235,7 @@ export class StripView {
   }
 
   _tick() {
-    if (this.atUs === null) this._show();
+    if (this.atUs === null || !this.data.settled(this.seen().toUs)) this._show();
     const row = this.store.rows.get(this.stream);
     const stale = row && this.store.isStale(row);
     if (row) setText(this.signs, signsOf(row, stale, this.store.isMuted(row)).join("  ·  "));
