@@ -30,6 +30,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--output", type=Path, default=Path("docs"))
     output = arguments.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as directory,
         embedded_broker("noida") as servers,
@@ -64,12 +65,8 @@ def _mute(browser: Browser, bedside: Bedside) -> None:
 
 
 def _ward(browser: Browser, bedside: Bedside, output: Path) -> None:
-    for name, width, height, scheme in (
-        ("ward", 1280, 590, "light"),
-        ("ward-dark", 1280, 590, "dark"),
-        ("phone", 390, 844, "light"),
-    ):
-        page = _open(browser, bedside.url, width, height, scheme)
+    for name, width, height in (("ward", 1280, 590), ("phone", 390, 844)):
+        page = _open(browser, bedside.url, width, height)
         # The worker has judged what was sent before it looked.
         wait_for(lambda page=page: page.locator(".tile.unjudged").count() == 0, 120, "the worker")  # type: ignore[misc]
         page.wait_for_timeout(SETTLE_MS)
