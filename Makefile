@@ -30,7 +30,7 @@ $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 demo: $(STAMP)  ## replay record 208 through a broker and the worker; ARGS="--ward 32", "--speed 1 --keep ..."
 	$(BIN)/ecg-monitor demo $(ARGS)
 
-test: $(STAMP)  ## run the tests; those that need ECG_DATA or KAFKA_HOME are skipped without them
+test: $(STAMP)  ## run the tests; those that need ECG_DATA, KAFKA_HOME or CHROMIUM are skipped without them
 	$(BIN)/python -m pytest $(ARGS)
 
 # Compiled code shows no branches, so the kernels' own tests run once more as plain Python for the coverage.
@@ -55,7 +55,7 @@ dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/*.p
 	$(BIN)/python deploy/grafana/build.py
 
 pictures: $(STAMP)  ## draw docs/bedside-*.png from the page in Chromium, over a broker and a worker
-	$(BIN)/python -m tests.benchmarks.bedside_pictures
+	CHROMIUM=$${CHROMIUM:-$$(command -v chromium)} $(BIN)/python -m tests.benchmarks.bedside_pictures
 
 # Universal: one resolution for Python 3.11 to 3.13 and all platforms, split by markers where it must be.
 # torch stands apart without a hash (its CPU and CUDA builds differ under one version), and so do its CUDA parts.

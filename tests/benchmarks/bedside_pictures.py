@@ -1,6 +1,6 @@
 """Pictures of the bedside page for the docs: record 208 and made-up patients, judged by a real worker.
 
-python -m tests.benchmarks.bedside_pictures [--output docs]
+CHROMIUM=/usr/bin/chromium python -m tests.benchmarks.bedside_pictures [--output docs]
 """
 
 from __future__ import annotations

@@ -81,10 +81,10 @@ def test_the_daemon_says_what_the_detector_says(
 
 
 def test_the_daemon_killed_again_and_again_says_the_same(
-    broker: str, tmp_path: Path, ecg: list[tuple[str, bytes]], expected: dict[str, list[bytes]]
+    kafka_broker: str, tmp_path: Path, ecg: list[tuple[str, bytes]], expected: dict[str, list[bytes]]
 ) -> None:
     """Its real state survives in ecg.state: filters, beats in flight, the usual beat, open episodes."""
-    bench = Bench(broker, tmp_path, kafka={"max_poll_records": 20})
+    bench = Bench(kafka_broker, tmp_path, kafka={"max_poll_records": 20})
     moments = random.Random(5)
 
     def send() -> None:
@@ -106,10 +106,10 @@ def test_the_daemon_killed_again_and_again_says_the_same(
 
 
 def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
-    broker: str, tmp_path: Path, ecg: list[tuple[str, bytes]]
+    kafka_broker: str, tmp_path: Path, ecg: list[tuple[str, bytes]]
 ) -> None:
     """Seconds later events are muted and judged by the budget; killed then, it goes on alike."""
-    bench = Bench(broker, tmp_path)
+    bench = Bench(kafka_broker, tmp_path)
     command = (*CLI, "run", "--config")
 
     def send() -> None:
