@@ -173,8 +173,10 @@ def test_keep_stays_until_interrupted(tmp_path: Path) -> None:
     assert processes_with(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after_s", [0.5, 4.0])
+# Ctrl-C while running is the end of `--keep` and of a ward.
+@pytest.mark.parametrize(
+    ("number", "after_s"), [(signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGTERM, 4.0)]
+)
 def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals, after_s: float) -> None:
     """Neither broker nor worker outlive a demo that was interrupted while starting or while running."""
     with start(_RUN, tmp_path) as demo:

@@ -1,6 +1,6 @@
 """How often a second the bedside page draws a ward of 200 streams, its browser bound to one core.
 
-    CHROMIUM=/usr/bin/chromium python -m tests.benchmarks.bedside_frames [--streams 200] [--core 0] [--json PATH]
+    CHROMIUM=... python -m tests.benchmarks.bedside_frames [--streams 200] [--core 0] [--json PATH]
 
 The broker, the page's server and the made-up devices run on the other cores. A frame counts when its strips
 have been written: the page draws them in the browser's animation frames, at most 60 a second.

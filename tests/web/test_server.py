@@ -175,10 +175,10 @@ def test_the_whole_path_and_its_end(broker: str, tmp_path: Path) -> None:
 
 
 def test_a_browser_that_does_not_read_loses_frames_and_nothing_else(
-    noida_broker: str, tmp_path: Path
+    kafka_broker: str, tmp_path: Path
 ) -> None:
     """The server's memory stays where it is, and another browser gets everything meanwhile."""
-    settings = settings_on(noida_broker)
+    settings = settings_on(kafka_broker)
     create_topics(settings.kafka, 2)
     names = [f"s{index}" for index in range(MANY)]
 
