@@ -147,11 +147,11 @@ def _place(event: Event) -> tuple[int, int, str, str]:
     return event.r_peak_sample, event.last_sample, event.kind, event.phase or ""
 
 
-def test_twice_on_ones_own_broker(tmp_path: Path, noida_broker: str) -> None:
+def test_twice_on_ones_own_broker(tmp_path: Path, kafka_broker: str) -> None:
     """The second demo reports its own events alone, and leaves the broker up."""
     for turn in ("first", "second"):
         options = DemoOptions(
-            output=tmp_path / turn, speed=0, bootstrap_servers=noida_broker, worker=STUB, page=None
+            output=tmp_path / turn, speed=0, bootstrap_servers=kafka_broker, worker=STUB, page=None
         )
         run = run_demo(options, Console(quiet=True), _no_picture)
         assert (len(run.found.events), run.found.beats, len(run.latency_s)) == (93, 508, 0)
