@@ -6,9 +6,10 @@ import math
 
 import msgspec
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import genpareto
+
+from monitor.kernels import compiled
 
 KNOTS = 257
 TAIL_SHARE = 0.02  # beyond the 98th percentile the generalised Pareto distribution takes over
@@ -53,7 +54,7 @@ def fit_calibration(normal: NDArray[np.float64]) -> Calibration:
     )
 
 
-@njit(cache=True)
+@compiled
 def _surprise(statistic, knots, tail_share, shape, scale, out):  # type: ignore[no-untyped-def]
     # Scalar on purpose: vectorised logarithms may round by a value's place in the array.
     last = len(knots) - 1

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from monitor.commands import bench, check, demo, replay, run, scan, topics, web
+from monitor.commands import bench, check, demo, replay, run, scan, topics, warm_up, web
 from monitor.errors import MonitorError
 
 app = typer.Typer(
@@ -15,9 +15,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find anomalies in ECG: as a Kafka daemon, in a recording, or in a demo. Research use only.",
 )
-for module in (demo, run, web, scan, replay, topics, check, bench):
+for module in (demo, run, web, scan, replay, topics, check, bench, warm_up):
     name = module.__name__.rpartition(".")[2]
-    app.command(name)(getattr(module, name))
+    app.command(name.replace("_", "-"))(getattr(module, name))
 
 
 def main() -> None:

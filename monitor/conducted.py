@@ -9,9 +9,9 @@ or not where it was: atrioventricular dissociation (Brugada et al. 1991, doi:10.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from monitor.kernels import compiled
 from monitor.strangers import QRS, StrangerState, distance, renew, usable_leads
 from monitor.usual import MEMORY, BeatBatch, UsualState, best_shift
 from monitor.windows import WindowSpec
@@ -104,7 +104,7 @@ def follow(
         strangers.conducted[slot[i], shape[i]] = far and _p_change(*compared) < P_SAME
 
 
-@njit(cache=True)
+@compiled
 def _choose(shape, conducted, usual, scale, wide, fitted, step, margin):  # type: ignore[no-untyped-def]
     best, least = -1, np.inf
     for k in range(-1, len(conducted)):
@@ -119,7 +119,7 @@ def _choose(shape, conducted, usual, scale, wide, fitted, step, margin):  # type
     return best
 
 
-@njit(cache=True)
+@compiled
 def _p_change(shape, usual, scale, usable):  # type: ignore[no-untyped-def]
     """Squared distance of the P waves over the usual one's power, in the lead where it is least."""
     least, n = np.inf, QRS - P_FIRST

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt_zi
 
+from monitor.kernels import compiled
 from monitor.slots import SlotState
 
 INTERNAL_RATE_HZ = 250
@@ -152,7 +152,7 @@ def _outputs(n_in: int, half: int, num: int, den: int) -> int:
     return max(0, ((n_in - half) * den + num - 1) // num) if n_in > half else 0
 
 
-@njit(cache=True)
+@compiled
 def _resample(new, carried, flat_after, interpolation, outputs):  # type: ignore[no-untyped-def]
     """Push every new sample into the ring and give out each internal sample as soon as it is determined."""
     ecg, flags, n_leads = new
@@ -184,7 +184,7 @@ def _resample(new, carried, flat_after, interpolation, outputs):  # type: ignore
             row += 1
 
 
-@njit(cache=True)
+@compiled
 def _push(value, flag, tail, tail_flags, same, lead, flat_after, index):  # type: ignore[no-untyped-def]
     before = tail[(index - 1) % TAIL] if index > 0 else value
     if flag & MISSING:
@@ -199,7 +199,7 @@ def _push(value, flag, tail, tail_flags, same, lead, flat_after, index):  # type
     tail_flags[index % TAIL] = flag
 
 
-@njit(cache=True)
+@compiled
 def _filter(raw, n_leads, fresh, sos, step, delay, out):  # type: ignore[no-untyped-def]
     """Direct form II transposed, as scipy.signal.sosfilt."""
     for lead in range(n_leads):

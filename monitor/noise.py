@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from monitor.filters import InternalSignal
+from monitor.kernels import compiled
 from monitor.slots import SlotState
 
 BLOCK = 25  # internal samples, 0.1 s: a QRS complex fills two
@@ -109,7 +109,7 @@ def follow(state: NoiseState, slots: NDArray[np.int64], signal: InternalSignal) 
     return Noise(noisy, offsets, first)
 
 
-@njit(cache=True)
+@compiled
 def _follow(band_mv, n, tail_mv, power, quiet_mv, lasted, loud, noisy):  # type: ignore[no-untyped-def]
     # Sample by sample, so that sums are added in one order however the signal is cut.
     past = tail_mv.shape[1]
@@ -126,7 +126,7 @@ def _follow(band_mv, n, tail_mv, power, quiet_mv, lasted, loud, noisy):  # type:
         tail_mv[lead] = run[len(run) - past :]
 
 
-@njit(cache=True)
+@compiled
 def _end_block(power, quiet_mv, lasted, lead, number, loud, noisy, row):  # type: ignore[no-untyped-def]
     # A white noise's second difference has √6 times its RMS.
     short, middle, long = np.sqrt(power / (6 * BLOCK))

@@ -6,21 +6,12 @@ follow, and its taps end: 144 ms after an artefact nothing of it is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from monitor.kernels import compiled
 
 LIMIT_MV = 1e3  # no electrode gives more; its square would overflow
-
-
-def compiled(function: Function) -> Function:
-    """The function compiled at its first call, cached on disk; exact, hence no fastmath."""
-    return cast(Function, njit(cache=True)(function))
 
 
 def gabor_taps(

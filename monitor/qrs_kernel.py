@@ -6,8 +6,6 @@ over channels, weighted by (usual level / background)³, and once more by that o
 channel counts less, and a noisy lead. Its largest sample
 within 200 ms is a beat if it passes a threshold that falls with the time since the last beat, as in Pan
 & Tompkins (1985), else it waits for their search-back.
-
-numba's cache knows this file only: after a change in qrs_peaks.py or qrs_state.py touch this one.
 """
 
 from __future__ import annotations
@@ -15,14 +13,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.qrs_envelope import compiled
+from monitor.kernels import compiled
 from monitor.qrs_peaks import NEAR, TWAVE, is_peak, median, r_peak, threshold_part, tops
 from monitor.qrs_state import QrsState
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-BANDS, HALF, RING, HISTORY, PENDING = 2, 18, 128, 8, 16  # sizes of qrs_state, repeated for the cache
+BANDS, HALF, RING, HISTORY, PENDING = 2, 18, 128, 8, 16  # sizes of qrs_state
 MASK = RING - 1
 RATE = 250  # Hz
 

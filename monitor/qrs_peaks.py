@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.qrs_envelope import compiled
+from monitor.kernels import compiled
 
 NEAR = 50  # 200 ms: ventricles can't be excited again sooner (Pan & Tompkins 1985)
 TWAVE = 90  # 360 ms: a peak sooner after a beat may be its T wave (Pan & Tompkins 1985)

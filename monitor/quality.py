@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from monitor.filters import FLAT, MISSING, SATURATED
+from monitor.kernels import compiled
 
 MAX_MISSING = 0.05  # share of a window
 MAX_SATURATED = 0.10  # a clipped R peak is still a beat; more hides its shape
@@ -47,7 +47,7 @@ def is_low(band_mv: NDArray[np.float32]) -> NDArray[np.bool_]:
     return low
 
 
-@njit(cache=True)
+@compiled
 def _judge(band_mv, flags, out):  # type: ignore[no-untyped-def]
     # Plain loops: numpy's reductions round by the batch's shape, and a verdict must not.
     n, samples, leads = band_mv.shape
@@ -71,7 +71,7 @@ def _judge(band_mv, flags, out):  # type: ignore[no-untyped-def]
                 out[i, lead] = NOISE_WINDOW
 
 
-@njit(cache=True)
+@compiled
 def _noise_mv(band_mv):  # type: ignore[no-untyped-def]
     """Median over 0.1 s blocks of the RMS second difference: QRS fill few blocks, muscle noise all."""
     blocks = (len(band_mv) - 2) // BLOCK

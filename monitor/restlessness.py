@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from monitor.kernels import compiled
 from monitor.slots import SlotState
 
 BINS, WIDTH = 40, 0.1  # of the histogram of surprises
@@ -65,7 +65,7 @@ def restlessness_in_order(surprise: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _restlessness(beats, count, slot):  # type: ignore[no-untyped-def]
     out = np.zeros(len(slot))
     for i in range(len(slot)):
@@ -82,7 +82,7 @@ def _restlessness(beats, count, slot):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True)
+@compiled
 def _note(beats, count, slot, surprise, left):  # type: ignore[no-untyped-def]
     for i in range(len(slot)):
         s = slot[i]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from monitor.comparison import Comparison, compare
 from monitor.events import Event, Phase
-from monitor.grouping import Group
 from monitor.readers.wfdb_records import Annotations
 from monitor.scan import ScanResult
+
+if TYPE_CHECKING:  # torch, which the demo's own process does without until it draws
+    from monitor.grouping import Group
 
 MAX_ROWS = 40
 _STYLES = {1: "bold red", 2: "yellow", 3: "cyan", 4: "dim"}

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
 from monitor.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.errors import ScoreError
+from monitor.kernels import compiled
 
 TILE = 64  # rows of every network call: a matrix product's rounding depends on its shape
 NU = 4.0  # degrees of freedom: beats stray further than Gauss allows (Lange et al. 1989)
@@ -144,7 +144,7 @@ def _finite(error: NDArray[np.float64]) -> NDArray[np.float64]:
     return error
 
 
-@njit(cache=True)
+@compiled
 def _spread_error(window, mean, log_spread, error, worst):  # type: ignore[no-untyped-def]
     n, samples = window.shape
     for i in range(n):
@@ -167,7 +167,7 @@ def _spread_error(window, mean, log_spread, error, worst):  # type: ignore[no-un
         error[i] = total / samples
 
 
-@njit(cache=True)
+@compiled
 def _relative_error(window, mean, error, worst):  # type: ignore[no-untyped-def]
     n, samples = window.shape
     for i in range(n):
@@ -185,7 +185,7 @@ def _relative_error(window, mean, error, worst):  # type: ignore[no-untyped-def]
         error[i] = np.log(square / samples + MIN_ERROR_MV2) - 0.5 * np.log(power / samples + MIN_POWER_MV2)
 
 
-@njit(cache=True)
+@compiled
 def _disorder(window, out):  # type: ignore[no-untyped-def]
     n, samples = window.shape
     half = 7  # 15 samples at 125 Hz: the moving average's first zero lies at 8.3 Hz
@@ -213,7 +213,7 @@ def _disorder(window, out):  # type: ignore[no-untyped-def]
         out[i, 1] = np.log((slow_power / count + MIN_POWER_MV2) / (fast_power / count + MIN_POWER_MV2))
 
 
-@njit(cache=True)
+@compiled
 def _combine_leads(surprise, usable, out):  # type: ignore[no-untyped-def]
     for i in range(len(surprise)):
         total, least, count = 0.0, np.inf, 0

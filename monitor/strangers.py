@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from monitor.kernels import compiled
 from monitor.slots import SlotState
 from monitor.usual import BeatBatch
 from monitor.windows import WindowSpec
@@ -117,7 +117,7 @@ def _make_room(state: StrangerState, slot: int) -> int:
     return oldest
 
 
-@njit(cache=True)
+@compiled
 def renew(shape, beat, memory):  # type: ignore[no-untyped-def]
     """A running mean over so many beats, (leads, samples)."""
     rate = np.float32(1.0 / memory)
@@ -126,7 +126,7 @@ def renew(shape, beat, memory):  # type: ignore[no-untyped-def]
             shape[lead, j] += rate * (beat[lead, j] - shape[lead, j])
 
 
-@njit(cache=True)
+@compiled
 def distance(beat, other, scale, usable, first):  # type: ignore[no-untyped-def]
     """Mean squared distance over usable leads in units of their power, each lead's offset removed.
 
@@ -146,7 +146,7 @@ def distance(beat, other, scale, usable, first):  # type: ignore[no-untyped-def]
     return total / leads + 1e-6
 
 
-@njit(cache=True)
+@compiled
 def _recurrence(shape, times, seen, clock, conducted, slot, beat, usual, scale, usable, share, which):  # type: ignore[no-untyped-def]
     for i in range(len(slot)):
         s = slot[i]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from monitor.filters import INTERNAL_RATE_HZ
+from monitor.kernels import compiled
 from monitor.slots import SlotState
 from monitor.windows import WindowSpec
 
@@ -190,7 +190,7 @@ def learn(
             _renew(state.usual[s], state.learned[s], beat_mv[i], good[i])
 
 
-@njit(cache=True)
+@compiled
 def _scale(usual, scale, log_scale):  # type: ignore[no-untyped-def]
     for lead in range(usual.shape[0]):
         power = 0.0
@@ -200,7 +200,7 @@ def _scale(usual, scale, log_scale):  # type: ignore[no-untyped-def]
         log_scale[lead] = np.log(scale[lead])
 
 
-@njit(cache=True)
+@compiled
 def _interval(r_peak, rr, count, last_r):  # type: ignore[no-untyped-def]
     """RR interval to the beat before, and its log ratio to the median of the last ones; NaN if unknown."""
     if last_r < 0:
@@ -211,7 +211,7 @@ def _interval(r_peak, rr, count, last_r):  # type: ignore[no-untyped-def]
     return interval, np.log(interval / np.median(rr[: min(count, RHYTHM)]))
 
 
-@njit(cache=True)
+@compiled
 def _rhythm(r_peak, rr, rr_count, last_r, slot, rr_s, log_ratio, i):  # type: ignore[no-untyped-def]
     """The beat's RR interval and log ratio, and the interval taken into the recent ones."""
     count = rr_count[slot]
@@ -222,7 +222,7 @@ def _rhythm(r_peak, rr, rr_count, last_r, slot, rr_s, log_ratio, i):  # type: ig
     last_r[slot] = max(last_r[slot], r_peak)
 
 
-@njit(cache=True)
+@compiled
 def best_shift(wide, usual, scale, leads, step, margin):  # type: ignore[no-untyped-def]
     """First row of the window whose shape is nearest to the usual beat, each lead by its own scale."""
     best, best_shift = np.inf, margin
@@ -245,7 +245,7 @@ def best_shift(wide, usual, scale, leads, step, margin):  # type: ignore[no-unty
     return best_shift
 
 
-@njit(cache=True)
+@compiled
 def _remember(past, beat, usual, scale, leads, rr_s, log_ratio):  # type: ignore[no-untyped-def]
     """Append this beat's features: its rhythm, and how far each region strayed from the usual beat."""
     samples = usual.shape[1]
@@ -266,7 +266,7 @@ def _remember(past, beat, usual, scale, leads, rr_s, log_ratio):  # type: ignore
                 row[KNOWN + 1 + region] = np.log(energy / width / scale[lead] ** 2 + 1e-4)
 
 
-@njit(cache=True)
+@compiled
 def _renew(usual, learned, beat, good):  # type: ignore[no-untyped-def]
     """A running mean that forgets; an unusual beat never enters, so that no outlier needs clipping."""
     for lead in range(usual.shape[0]):
@@ -277,7 +277,7 @@ def _renew(usual, learned, beat, good):  # type: ignore[no-untyped-def]
                 usual[lead, j] += rate * (beat[lead, j] - usual[lead, j])
 
 
-@njit(cache=True)
+@compiled
 def _first(usual, learned, buffer, good):  # type: ignore[no-untyped-def]
     """The mean of the beats nearest to the most central one: a few ectopic beats don't enter."""
     n = buffer.shape[0]
@@ -298,7 +298,7 @@ def _first(usual, learned, buffer, good):  # type: ignore[no-untyped-def]
                         usual[lead, j] += (buffer[a, lead, j] - usual[lead, j]) / learned[lead]
 
 
-@njit(cache=True)
+@compiled
 def _distances(buffer, good):  # type: ignore[no-untyped-def]
     """Squared distance of every two beats, a common good lead; infinite where there is none."""
     n, leads, samples = buffer.shape

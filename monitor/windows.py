@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from monitor.filters import INTERNAL_RATE_HZ, MISSING, InternalSignal
+from monitor.kernels import compiled
 from monitor.slots import SlotState
 
 KEEP = 1536  # internal samples kept: a beat found 2.5 s late and a fixed window both fit
@@ -151,7 +151,7 @@ def beat_cuts(
     return Cuts(out[:, 0], out[:, 1], np.maximum(out[:, 2], out[:, 1] + spec.right), out[:, 3] > 0)
 
 
-@njit(cache=True)
+@compiled
 def _ready(slots, bounds, beats, right, n, pending, waiting, out):  # type: ignore[no-untyped-def]
     used = 0
     for i in range(len(slots)):
