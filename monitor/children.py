@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from monitor.errors import ConfigError
 
 STOP_S = 15.0  # a worker finishes its batch, commits and leaves its group in far less
 # Linux: the kernel kills the child when the thread that started it dies, even by SIGKILL.
@@ -28,11 +31,15 @@ def dying_with_parent(command: Sequence[str]) -> list[str]:
 
 @contextmanager
 def child_process(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running child that writes to `log`; asked to stop at the end of the block, then made to.
 
-    command: the first entry is a path. Enter the block on a thread that lives as long as the child shall.
+    command: the first entry is a path. descriptors: open files that it gets under the same numbers.
+    Enter the block on a thread that lives as long as the child shall.
     """
     with log.open("wb") as out:
         # A session of its own: Ctrl-C at the terminal comes to the parent, which stops its children in order.
@@ -42,6 +49,7 @@ def child_process(
             stdout=out,
             stderr=out,
             start_new_session=True,
+            pass_fds=descriptors,
             env=None if environment is None else dict(environment),
         )
     try:
@@ -59,6 +67,19 @@ def stop(process: subprocess.Popen[bytes], wait_s: float = STOP_S) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
     process.wait()
+
+
+def inherited_listener(descriptor: int) -> socket.socket:
+    """The listening socket that this process was started with; raises ConfigError if it is none."""
+    try:
+        listener = socket.socket(fileno=descriptor)
+        listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as exc:
+        raise ConfigError(f"listen_fd {descriptor} is no socket: {exc.strerror}") from exc
+    if not listens:
+        listener.close()
+        raise ConfigError(f"listen_fd {descriptor} is a socket that does not listen")
+    return listener
 
 
 def log_tail(log: Path, lines: int = 5) -> str:

@@ -21,6 +21,7 @@ from monitor.errors import ConfigError
 ENV_PREFIX = "ECG_MONITOR_"
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
+Descriptor = Annotated[int, Field(ge=3)]  # beyond standard input, output and error
 
 
 class _Section(BaseModel):
@@ -106,6 +107,7 @@ class MetricsSettings(_Section):
 
     host: str = "127.0.0.1"
     port: Port = 9464
+    listen_fd: Descriptor | None = None  # a listening socket that this process was started with, instead
     stalled_after_s: Seconds = 120.0  # /healthz fails when the main loop has not advanced for this long
     # A stream without a record for this long counts as silent; the gauge may be a second late.
     silent_after_s: Seconds = 4.0
@@ -116,6 +118,7 @@ class WebSettings(_Section):
 
     host: str = "127.0.0.1"  # the page asks nobody who they are: elsewhere, put a proxy that does before it
     port: Port = 8080
+    listen_fd: Descriptor | None = None  # a listening socket that this process was started with, instead
     allowed_hosts: tuple[str, ...] = ()  # names in a request's Host; none: loopback's, or any elsewhere
     # The request header in which a proxy says who has logged in; None: people say it themselves.
     user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = None

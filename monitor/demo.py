@@ -50,8 +50,9 @@ def read_source(record: Path | None) -> DemoSource:
 
 def run_demo(options: DemoOptions, console: Console, draw: Draw) -> DemoRun:
     """Run it all, write the report and let `draw` make strip.png; nothing that was started is left."""
-    source = read_source(options.record)
     with demo_stack(options, console) as stack:
+        source = read_source(options.record)  # while the worker loads
+        stack.wait_until_ready()
         run = _follow_replay(source, options, console, stack)
         write_report(run, options.output, console)
         draw(run, options.output / "strip.png")

@@ -7,16 +7,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from monitor.config import KafkaSettings
 from monitor.demo_follow import GroupProgress
 from monitor.demo_worker import PAGE, WORKER, DemoService, demo_page, demo_worker, write_setup
 from monitor.embedded import embedded_broker
+from monitor.errors import MonitorError
 from monitor.interrupts import Interrupts
 from monitor.topics import create_topics
 
 PARTITIONS = 3  # more than one, as in earnest
+RESULTS = ("summary.json", "events.jsonl", "strip.png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,12 @@ class DemoStack:
     worker: DemoService
     page: DemoService | None
 
+    def wait_until_ready(self) -> None:
+        """Return once worker and page can work; raises MonitorError if one does not come to that."""
+        for child in (self.worker, self.page):
+            if child is not None:
+                child.wait_until_ready()
+
     def check(self) -> None:
         """Raise MonitorError if a child has ended."""
         for child in (self.worker, self.page):
@@ -52,9 +61,8 @@ class DemoStack:
 
 @contextmanager
 def demo_stack(options: DemoOptions, console: Console) -> Iterator[DemoStack]:
-    """Everything up and ready while in the block, its addresses told; an interrupt is a SystemExit in it."""
-    options.output.mkdir(parents=True, exist_ok=True)
-    with Interrupts() as interrupts, ExitStack() as stack:
+    """All of it started while in the block, its addresses told; an interrupt is a SystemExit in it."""
+    with Interrupts() as interrupts, _sole_user(options.output), ExitStack() as stack:
         try:
             with interrupts.held():
                 broker = options.bootstrap_servers or stack.enter_context(embedded_broker())
@@ -72,12 +80,30 @@ def demo_stack(options: DemoOptions, console: Console) -> Iterator[DemoStack]:
                     page = stack.enter_context(demo_page(setup, options.page))
             running = DemoStack(broker, setup.kafka(), group, worker, page)
             _tell(console, running)
-            worker.wait_until_ready()
-            if page is not None:
-                page.wait_until_ready()
             yield running
         finally:
             interrupts.ignore()
+
+
+@contextmanager
+def _sole_user(output: Path) -> Iterator[None]:
+    """The folder made, ours alone while in the block, and without an older demo's results."""
+    lock = FileLock(output / ".lock", blocking=False)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        for name in RESULTS:
+            (output / name).unlink(missing_ok=True)
+    except Timeout as exc:
+        raise MonitorError(
+            f"another demo is at work in {output}: wait for its end, or name another folder with --output"
+        ) from exc
+    except OSError as exc:
+        raise MonitorError(f"{output} cannot be written: {exc.strerror}; name another with --output") from exc
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _tell(console: Console, running: DemoStack) -> None:

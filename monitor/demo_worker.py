@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,20 +34,18 @@ class WorkerSetup:
     path: Path  # of its TOML file
     broker: str
     group_id: str
-    metrics_port: int
     embedded: bool  # the broker was started for the demo, so nothing in the environment is about it
 
     @property
     def flags(self) -> list[str]:
         """Settings of `ecg-monitor run` that no environment variable may change."""
         flags = ["--config", str(self.path), "--bootstrap-servers", self.broker, "--group-id", self.group_id]
-        return [*flags, "--instance-id", "demo", "--metrics-port", str(self.metrics_port)]
+        return [*flags, "--instance-id", "demo"]
 
     @property
     def page_flags(self) -> list[str]:
         """The same of `ecg-monitor web`."""
-        flags = ["--config", str(self.path), "--bootstrap-servers", self.broker]
-        return [*flags, "--host", HOST, "--port", str(free_port(PAGE_PORT))]
+        return ["--config", str(self.path), "--bootstrap-servers", self.broker, "--host", HOST]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,7 +74,7 @@ def write_setup(output: Path, broker: str, model: Path | None, *, embedded: bool
             "max_poll_records": 100,  # of one second each: judged well within that, however slow the machine
         },
         "detection": {} if model is None else {"model": str(model.resolve())},
-        "metrics": {"host": HOST, "port": free_port()},
+        "metrics": {"host": HOST},
         "logging": {"level": "info", "format": "json"},
     }
     # JSON's strings and numbers are TOML's, too.
@@ -87,20 +85,15 @@ def write_setup(output: Path, broker: str, model: Path | None, *, embedded: bool
     ]
     path = output / "worker.toml"
     path.write_text("\n".join(lines), encoding="utf-8")
-    port = int(sections["metrics"]["port"])
-    return WorkerSetup(path=path, broker=broker, group_id=name, metrics_port=port, embedded=embedded)
+    return WorkerSetup(path=path, broker=broker, group_id=name, embedded=embedded)
 
 
-def free_port(preferred: int = 0) -> int:
-    """A port that nobody listens on now, the preferred one if it is free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just been left is free
-        try:
-            probe.bind((HOST, preferred))
-        except OSError:
-            probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+def listen(preferred: int = 0) -> socket.socket:
+    """A socket that listens on the preferred port, or on any other one if that is taken."""
+    try:
+        return socket.create_server((HOST, preferred))
+    except OSError:
+        return socket.create_server((HOST, 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,31 +117,50 @@ class DemoService:
     def wait_until_ready(self, timeout_s: float = READY_S) -> None:
         """Return once it can work; chunks sent before would wait and spoil the latency."""
         deadline = time.monotonic() + timeout_s
-        while not self._is_ready():
+        while not self._is_ready(max(deadline - time.monotonic(), 0.01)):
             self.check()
             if time.monotonic() > deadline:
                 raise MonitorError(f"the {self.name} is not ready after {timeout_s:.0f} s, see {self.log}")
             time.sleep(0.1)
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, timeout_s: float) -> bool:
+        # Its socket listens from the start, so that this waits until it answers, or has ended.
         try:
-            with urllib.request.urlopen(self.address + self.ready_path, timeout=2) as answer:
+            with urllib.request.urlopen(self.address + self.ready_path, timeout=timeout_s) as answer:
                 return bool(answer.status == 200)
-        except OSError:  # not listening yet, or 503
+        except OSError:  # 503, or a connection that was cut
             return False
 
 
-@contextmanager
-def demo_worker(setup: WorkerSetup, command: Sequence[str] = WORKER) -> Iterator[DemoService]:
+def demo_worker(setup: WorkerSetup, command: Sequence[str] = WORKER) -> AbstractContextManager[DemoService]:
     """A worker while in the block; it commits and leaves at the end."""
-    log = setup.path.with_name("worker.log")
-    with child_process([*command, *setup.flags], log, setup.environment) as process:
-        yield DemoService("worker", process, log, f"http://{HOST}:{setup.metrics_port}", "/readyz")
+    command = [*command, *setup.flags]
+    return _service("worker", "metrics", command, setup, log_name="worker.log", ready_path="/readyz")
+
+
+def demo_page(setup: WorkerSetup, command: Sequence[str] = PAGE) -> AbstractContextManager[DemoService]:
+    """The bedside page while in the block."""
+    command = [*command, *setup.page_flags]
+    return _service("page", "web", command, setup, log_name="web.log", ready_path="/healthz", port=PAGE_PORT)
 
 
 @contextmanager
-def demo_page(setup: WorkerSetup, command: Sequence[str] = PAGE) -> Iterator[DemoService]:
-    """The bedside page while in the block."""
-    log, flags = setup.path.with_name("web.log"), setup.page_flags
-    with child_process([*command, *flags], log, setup.environment) as process:
-        yield DemoService("page", process, log, f"http://{HOST}:{flags[-1]}", "/healthz")
+def _service(
+    name: str,
+    section: str,  # of the settings: its listen_fd
+    command: Sequence[str],
+    setup: WorkerSetup,
+    *,
+    log_name: str,
+    ready_path: str,
+    port: int = 0,
+) -> Iterator[DemoService]:
+    """A child on a socket that listens before it starts, so that no other demo can take its port."""
+    with listen(port) as listener:
+        descriptor = listener.fileno()
+        environment = {**setup.environment, f"{ENV_PREFIX}{section.upper()}__LISTEN_FD": str(descriptor)}
+        address = f"http://{HOST}:{listener.getsockname()[1]}"
+        log = setup.path.with_name(log_name)
+        with child_process(command, log, environment, [descriptor]) as process:
+            listener.close()  # the child's alone from here: it ends with it
+            yield DemoService(name, process, log, address, ready_path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
@@ -61,13 +62,18 @@ class _QuietHandler(WSGIRequestHandler):
 class HealthServer:
     """Serves while in a `with` block, on a thread of its own; `port` is the real one where 0 was asked."""
 
-    def __init__(self, host: str, port: int, health: Health, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        health: Health,
+        registry: CollectorRegistry,
+        listener: socket.socket | None = None,  # one that listens already, instead of host and port
+    ) -> None:
         self._health = health
         self._metrics_app = make_wsgi_app(registry)
-        try:
-            self._server: WSGIServer = make_server(host, port, self._answer, handler_class=_QuietHandler)
-        except OSError as exc:
-            raise ConfigError(f"metrics server cannot listen on {host}:{port}: {exc.strerror}") from exc
+        self._server = _server_on(listener) if listener is not None else _server_at(host, port)
+        self._server.set_app(self._answer)
         self.port: int = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="health", daemon=True
@@ -95,6 +101,22 @@ class HealthServer:
                 return _report(self._health.unready_reasons(), start_response)
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"try /metrics, /healthz or /readyz\n"]
+
+
+def _server_at(host: str, port: int) -> WSGIServer:
+    try:
+        return WSGIServer((host, port), _QuietHandler)
+    except OSError as exc:
+        raise ConfigError(f"metrics server cannot listen on {host}:{port}: {exc.strerror}") from exc
+
+
+def _server_on(listener: socket.socket) -> WSGIServer:
+    server = WSGIServer(listener.getsockname()[:2], _QuietHandler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.server_name, server.server_port = listener.getsockname()[:2]
+    server.setup_environ()
+    return server
 
 
 def _report(reasons: list[str], start_response: Any) -> list[bytes]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from monitor.children import inherited_listener
+from monitor.config import load_settings
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -19,10 +23,14 @@ class _Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser()
-    for flag in ("config", "bootstrap-servers", "host", "port"):
+    for flag in ("config", "bootstrap-servers", "host"):
         parser.add_argument(f"--{flag}", required=True)
     flags = parser.parse_args()
-    ThreadingHTTPServer((flags.host, int(flags.port)), _Handler).serve_forever()
+    descriptor = load_settings(Path(flags.config)).web.listen_fd
+    assert descriptor is not None
+    server = ThreadingHTTPServer((flags.host, 0), _Handler, bind_and_activate=False)
+    server.socket = inherited_listener(descriptor)
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -94,11 +94,11 @@ def _joined(first: ScoredWindows, second: ScoredWindows, chunk: Chunk) -> Scored
 def main() -> None:
     """Serve until stopped, with the flags of `ecg-monitor run` that the demo sets."""
     parser = argparse.ArgumentParser()
-    for flag in ("config", "bootstrap-servers", "group-id", "instance-id", "metrics-port"):
+    for flag in ("config", "bootstrap-servers", "group-id", "instance-id"):
         parser.add_argument(f"--{flag}", required=True)
     flags = vars(parser.parse_args())
     kafka = {f"kafka.{name}": flags[name] for name in ("bootstrap_servers", "group_id", "instance_id")}
-    settings = load_settings(Path(flags["config"]), kafka | {"metrics.port": int(flags["metrics_port"])})
+    settings = load_settings(Path(flags["config"]), kafka)
     configure_logging(settings.logging)
     try:
         serve(settings, LabelDetector())

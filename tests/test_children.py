@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.children import child_process, log_tail, stop
+from monitor.children import child_process, inherited_listener, log_tail, stop
+from monitor.errors import ConfigError
 from monitor.interrupts import Interrupts
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
@@ -118,3 +120,27 @@ def test_old_handlers_come_back() -> None:
         interrupts.ignore()
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_child_gets_a_socket_that_listens(tmp_path: Path) -> None:
+    """Who connects before the child has started is answered by it."""
+    code = (
+        "import sys; from monitor.children import inherited_listener\n"
+        "inherited_listener(int(sys.argv[1])).accept()[0].sendall(b'child')"
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, socket.create_connection(listener.getsockname(), 10) as client:
+        descriptor = listener.fileno()
+        command = (sys.executable, "-c", code, str(descriptor))
+        with child_process(command, tmp_path / "log", descriptors=[descriptor]):
+            listener.close()
+            assert client.recv(10) == b"child"
+
+
+def test_a_descriptor_that_is_no_listener_is_refused(tmp_path: Path) -> None:
+    """Neither a file nor a socket that waits for nobody is one."""
+    with (tmp_path / "file").open("w") as file, pytest.raises(ConfigError, match="is no socket"):
+        inherited_listener(file.fileno())
+    unbound = socket.socket()
+    with pytest.raises(ConfigError, match="does not listen"):
+        inherited_listener(unbound.detach())

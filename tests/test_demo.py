@@ -19,7 +19,7 @@ from rich.console import Console
 from monitor.demo import read_source, run_demo
 from monitor.demo_report import DemoRun
 from monitor.demo_stack import DemoOptions
-from monitor.demo_worker import free_port
+from monitor.demo_worker import listen
 from monitor.detector import Detector
 from monitor.errors import MonitorError
 from monitor.events import Event
@@ -110,13 +110,52 @@ def test_a_page_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_port_in_use_is_not_taken() -> None:
-    """Any other one is."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        assert free_port(other.getsockname()[1]) != other.getsockname()[1]
+    """Any other one is; one that has just been left is."""
+    with listen() as other:
         port = other.getsockname()[1]
-    assert free_port(port) == port
+        with listen(port) as mine:
+            assert mine.getsockname()[1] != port
+        with socket.create_connection(other.getsockname()), other.accept()[0]:
+            pass
+    with listen(port) as mine:
+        assert mine.getsockname()[1] == port
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """Started in the same moment, each has its own ports; in one folder the second says why it ends."""
+    folders = [tmp_path / name for name in ("one", "other", "one")]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    demos = [start(_RUN.replace("speed=2", "speed=60"), folder) for folder in folders]
+    said = [demo.communicate(timeout=100)[0] for demo in demos]
+    codes = [demo.returncode for demo in demos]
+    (refused,) = (number for number in (0, 2) if codes[number])
+    assert codes.count(0) == 2
+    assert "another demo is at work in" in said[refused].splitlines()[-1]
+    for folder in folders:
+        assert _figure(json.loads((folder / "summary.json").read_text()), "sensitivity", "V")["value"] == 1.0
+    pages = {re.search(r"page http://127.0.0.1:(\d+)/", text) for text in said} - {None}
+    assert len({page[1] for page in pages if page is not None}) == 2
+
+
+def test_an_older_demos_results_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fails leaves none that could be taken for its own; what is not a demo's stays."""
+    monkeypatch.delenv("KAFKA_HOME", raising=False)
+    for name in ("summary.json", "events.jsonl", "strip.png", "mine.txt"):
+        (tmp_path / name).write_text("old")
+    worker = (sys.executable, "-c", "raise SystemExit(3)")
+    with pytest.raises(MonitorError, match="code 3"):
+        run_demo(DemoOptions(output=tmp_path, worker=worker, page=None), Console(quiet=True), _no_picture)
+    assert {path.name for path in tmp_path.iterdir()} & {"summary.json", "events.jsonl", "strip.png"} == set()
+    assert (tmp_path / "mine.txt").read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """With the option that names another."""
+    (tmp_path / "file").write_text("")
+    options = DemoOptions(output=tmp_path / "file" / "demo", page=None)
+    with pytest.raises(MonitorError, match=r"file/demo cannot be written: Not a directory.*--output"):
+        run_demo(options, Console(quiet=True), _no_picture)
 
 
 def test_a_worker_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +232,7 @@ def start(code: str, folder: Path) -> subprocess.Popen[str]:
         cwd=ROOT,
         env={key: value for key, value in os.environ.items() if key != "KAFKA_HOME"},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
 

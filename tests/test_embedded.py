@@ -160,3 +160,15 @@ def test_no_broker_outlives_its_parent(number: int) -> None:
     while _listens(servers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _listens(servers)
+
+
+def test_another_listener_is_not_taken_for_the_broker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two demos may choose one port in the same moment: whose broker lost it starts again elsewhere."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        ports = iter([taken, *free_ports(2)])
+        monkeypatch.setattr("monitor.embedded.free_ports", lambda count: [next(ports)])
+        with embedded_broker("noida", tmp_path) as servers:
+            assert servers != f"127.0.0.1:{taken}"

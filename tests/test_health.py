@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -110,3 +111,12 @@ def test_a_port_in_use_is_an_operators_error(server: HealthServer, health: Healt
     """It names the address."""
     with pytest.raises(ConfigError, match=f"127.0.0.1:{server.port}: Address already in use"):
         HealthServer("127.0.0.1", server.port, health, CollectorRegistry())
+
+
+def test_a_socket_that_listens_already_is_served(health: Health) -> None:
+    """Whoever started the worker may have chosen its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with HealthServer("nowhere", 1, health, CollectorRegistry(), listener) as server:
+        assert server.port == port
+        assert _get(server, "/readyz")[0] == 200

@@ -59,14 +59,15 @@ def serve(settings: Settings, detector: StreamDetector) -> None:
     """Run a worker with its metrics server until it is stopped."""
     import logging
 
+    from monitor.children import inherited_listener
     from monitor.health import Health, HealthServer
     from monitor.metrics import new_metrics
     from monitor.worker import Worker
 
     metrics = new_metrics()
     health = Health(settings.metrics.stalled_after_s)
-    with HealthServer(settings.metrics.host, settings.metrics.port, health, metrics.registry) as server:
-        logging.getLogger(__name__).info(
-            "metrics on http://%s:%d/metrics", settings.metrics.host, server.port
-        )
+    host, port, given = settings.metrics.host, settings.metrics.port, settings.metrics.listen_fd
+    listener = None if given is None else inherited_listener(given)
+    with HealthServer(host, port, health, metrics.registry, listener) as server:
+        logging.getLogger(__name__).info("metrics on http://%s:%d/metrics", host, server.port)
         Worker(settings, detector, metrics, health).run()

@@ -11,6 +11,7 @@ from types import FrameType
 
 import uvicorn
 
+from monitor.children import inherited_listener
 from monitor.config import Settings
 from monitor.errors import ConfigError
 from monitor.web.app import Page
@@ -27,7 +28,7 @@ _BACKLOG = 256
 def serve(settings: Settings) -> None:
     """Serve the page until stopped; raises ConfigError if the address can't be had."""
     web = settings.web
-    listener = listen(web.host, web.port)
+    listener = listen(web.host, web.port) if web.listen_fd is None else inherited_listener(web.listen_fd)
     config = uvicorn.Config(
         Page(settings).app(),
         ws="websockets-sansio",
