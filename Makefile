@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 # Passed to pip when it installs torch, and only then: the place to name PyTorch's CPU index.
-TORCH_ARGS ?=
+export TORCH_ARGS ?=
 # Passed to the command of demo, test and bench.
 ARGS ?=
 BIN := $(VENV)/bin
@@ -18,14 +18,13 @@ help:  ## list the targets
 
 venv: $(STAMP)  ## create .venv and install what the lock files pin
 
-$(STAMP): requirements.lock requirements-torch.lock pyproject.toml
+# Any Python can read the check; what it calls needs one that passes.
+$(STAMP): requirements.lock requirements-torch.lock pyproject.toml deploy/install.py
+	@command -v $(PYTHON) >/dev/null || { echo "make venv: no $(PYTHON) here: install Python 3.11 to 3.13, or" \
+	    "name one with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
-	    "need Python 3.11 to 3.13, got %s; name one with make PYTHON=..." % sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(TORCH_ARGS) -r requirements-torch.lock
-	$(BIN)/python -m pip install --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
-	touch $@
+	    "make venv: need Python 3.11 to 3.13, got %s; name one with make PYTHON=..." % sys.version.split()[0])'
+	@$(PYTHON) deploy/install.py $(VENV)
 
 demo: $(STAMP)  ## replay record 208 through a broker and the worker; ARGS="--ward 32", "--speed 1 --keep ..."
 	$(BIN)/ecg-monitor demo $(ARGS)
@@ -40,7 +39,7 @@ check: $(STAMP)  ## what CI runs: format, lint, types, layers, tests with branch
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy deploy/grafana/*.py
+	$(BIN)/mypy deploy/install.py deploy/grafana/*.py
 	$(BIN)/lint-imports
 	rm -f .coverage
 	$(if $(KERNELS),NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q --cov --cov-report= \
@@ -62,9 +61,10 @@ pictures: $(STAMP)  ## draw docs/bedside-*.png from the page in Chromium, over a
 CUDA := nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 \
     nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
     nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx cuda-bindings cuda-pathfinder cuda-toolkit triton
-COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+COMPILE_FROM = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
     --no-header --constraint requirements-torch.lock $(UPGRADE) \
-    $(addprefix --no-emit-package=,torch $(CUDA)) pyproject.toml
+    $(addprefix --no-emit-package=,torch $(CUDA))
+COMPILE = $(COMPILE_FROM) pyproject.toml
 # UPGRADE=--upgrade takes newer releases; without it what is locked stays.
 UPGRADE ?=
 
@@ -75,7 +75,9 @@ lock: build/lock/bin/uv  ## resolve pyproject.toml again into the lock files; UP
 	    $(COMPILE) --constraint requirements.lock --extra $$extra --output-file deploy/$$extra.lock \
 	        $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package=\1/p' deploy/worker.lock) || exit 1; \
 	done
-	sed -i '1i # Written by `make lock`; requirements-torch.lock is installed first.' requirements.lock deploy/worker.lock
+	echo 'hatchling>=1.27' | $(COMPILE_FROM) --constraint requirements.lock --output-file deploy/build.lock -
+	sed -i '1i # Written by `make lock`; what builds the wheel.' deploy/build.lock
+	sed -i '1i # Written by `make lock`; requirements-torch.lock is installed after it.' requirements.lock deploy/worker.lock
 	sed -i '1i # Written by `make lock`; what the extra adds to worker.lock.' deploy/demo.lock deploy/training.lock
 
 build/lock/bin/uv:

@@ -29,7 +29,7 @@ def services() -> dict[str, Any]:
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
     """A Dockerfile's instructions with their arguments, continued lines joined, comments left out."""
     lines = (DEPLOY / dockerfile).read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", " ")
+    text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", "")
     parts = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     return [(name, rest) for name, rest in parts]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HASHED = ["requirements.lock", "deploy/worker.lock", "deploy/demo.lock", "deploy/training.lock"]
+IMAGES = ["deploy/worker.lock", "deploy/demo.lock", "deploy/training.lock", "deploy/build.lock"]
+HASHED = ["requirements.lock", *IMAGES]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -43,7 +44,7 @@ def test_nothing_that_comes_with_torch_is_hashed(name: str) -> None:
     assert [package for package in pins(name) if re.match(r"torch|nvidia|cuda|triton", package)] == []
 
 
-@pytest.mark.parametrize("name", HASHED[1:])
+@pytest.mark.parametrize("name", IMAGES)
 def test_images_share_the_resolution(name: str) -> None:
     """An image's lock pins the very lines of requirements.lock."""
     everything = pins("requirements.lock")
@@ -52,12 +53,13 @@ def test_images_share_the_resolution(name: str) -> None:
 
 def test_every_dependency_is_locked() -> None:
     """What pyproject.toml asks for is in the locks of those who install it."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
+    everything = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = everything["project"]["optional-dependencies"]
     wanted = {
-        "deploy/worker.lock": project["dependencies"],
+        "deploy/worker.lock": everything["project"]["dependencies"],
         "deploy/demo.lock": extras["demo"],
         "deploy/training.lock": extras["training"],
+        "deploy/build.lock": everything["build-system"]["requires"],
         "requirements.lock": [one for one in extras["dev"] if not one.startswith("ecg-monitor")],
     }
     for name, requirements in wanted.items():
