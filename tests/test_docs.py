@@ -66,7 +66,7 @@ def test_demo_options_in_the_readme_exist() -> None:
     """What the README says that the demo takes, it takes."""
     line = next(line for line in read("README.md").splitlines() if line.startswith("`make demo ARGS="))
     given = set(re.findall(r"--[a-z-]+", line))
-    assert given == {"--ward", "--no-web", "--speed", "--keep", "--record", "--bootstrap-servers"}
+    assert given == {"--ward", "--no-web", "--speed", "--keep", "--record", "--bootstrap-servers", "--output"}
     assert given <= options(subcommands("ecg-monitor")["demo"])
 
 

@@ -101,6 +101,8 @@ STARTS: dict[str, Start] = {"scan": scan, "run": run, "demo": demo}
 def measure(names: list[str], states: list[str], runs: int) -> list[Figure]:
     """The seconds of each start in each state."""
     found = []
+    if "warm" in states:
+        _run([*PROGRAM, "warm-up"], dict(os.environ))
     with tempfile.TemporaryDirectory() as place:
         for name in names:
             for state in states:
@@ -117,8 +119,6 @@ def _start(name: str, state: str, place: Path) -> float:
     environment["PYTHONUNBUFFERED"] = "1"
     if state == "cold":
         environment["NUMBA_CACHE_DIR"] = str(folder / "cold")
-    else:
-        _run([*PROGRAM, "warm-up"], environment)
     return STARTS[name](folder, environment)
 
 

@@ -1,6 +1,6 @@
 """The locks as they are, installed from an index that has newer releases of everything, by two pips.
 
-The files come from pip's own index, so these tests run where ECG_REGISTRY says that it can be asked: CI.
+The files come from pip's own index, so these tests run where ECG_INSTALL says that it can be asked: CI.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def pip(*words: object) -> None:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the locks name, as it was released, and a made-up newer release of each."""
-    if not os.environ.get("ECG_REGISTRY"):
-        missing("ECG_REGISTRY is not set")
+    if not os.environ.get("ECG_INSTALL"):
+        missing("ECG_INSTALL is not set")
     folder = tmp_path_factory.mktemp("index") / "files"
     for name in HASHED:
         pip(

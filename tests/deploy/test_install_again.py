@@ -1,0 +1,79 @@
+"""`make venv` that is broken off, called twice at once, or lied to; made-up packages.
+
+Each installs several times, so they run where ECG_INSTALL asks for it: in CI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.support.made_up_release import Checkout, everything
+from tests.support.package_index import make_wheel, serving
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def asked() -> None:
+    """Only where these are wanted."""
+    if not os.environ.get("ECG_INSTALL"):
+        missing("ECG_INSTALL is not set")
+
+
+@pytest.mark.parametrize("moment", ["a virtual environment", "packages of", "Installing collected", "itself"])
+def test_ctrl_c_is_mended_by_the_next_call(checkout: Checkout, moment: str) -> None:
+    """Interrupted at any step, it ends at once and leaves no stamp; the next call finishes."""
+    with checkout.start("venv") as process:
+        assert process.stdout is not None
+        assert any(moment in line for line in process.stdout)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(20) != 0
+    assert not (checkout.folder / ".venv" / ".installed").exists()
+    code, said = checkout.make("venv")
+    assert code == 0, said
+    wanted = everything(checkout)
+    assert {name: version for name, version in checkout.installed().items() if name != "pip"} == wanted
+
+
+def test_two_at_once(checkout: Checkout) -> None:
+    """Two calls in the same second: one installs, the other waits and finds it done."""
+    with checkout.start("venv") as first, checkout.start("venv") as second:
+        said = [one.communicate(timeout=110)[0] for one in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    waited = [text for text in said if "another `make venv` is at work here" in text]
+    assert len(waited) == 1
+    assert "Installing" not in waited[0]
+
+
+def test_another_file_of_the_same_version_is_refused(release: Path, tmp_path: Path) -> None:
+    """What torch needs is taken by the lock's hash, not as whatever torch's own step would find."""
+    shutil.copytree(release, tmp_path / "release")
+    files = tmp_path / "release" / "files"
+    version = everything(Checkout(tmp_path / "release" / "checkout", ""))["filelock"]
+    make_wheel(files, "filelock", version, files={"filelock.py": b"import os"})
+    with serving(files) as address:
+        code, said = Checkout(tmp_path / "release" / "checkout", address).make("venv")
+    assert code != 0
+    assert "DO NOT MATCH THE HASHES" in said
+
+
+def test_torch_moves_nothing_that_is_locked(release: Path, tmp_path: Path) -> None:
+    """A torch that wants a newer package than the lock has is refused, and no newer one installed."""
+    shutil.copytree(release, tmp_path / "release")
+    files = tmp_path / "release" / "files"
+    make_wheel(files, "torch", "2.13.0", ["filelock>=9999"])
+    with serving(files) as address:
+        checkout = Checkout(tmp_path / "release" / "checkout", address)
+        code, said = checkout.make("venv")
+    assert code != 0
+    assert "filelock" in said[said.index("PyTorch, from") :]
+    assert checkout.installed()["filelock"] == everything(checkout)["filelock"]
