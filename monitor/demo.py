@@ -29,6 +29,7 @@ CATCH_UP_S = 60.0  # for the worker, after the last chunk
 QUIET_S = 1.5  # nothing new for so long after the last commit: everything has been read
 REFRESH_S = 0.125
 _POLL_S = 0.1
+RESULTS = ("summary.json", "events.jsonl", "strip.png")
 Draw = Callable[[DemoRun, Path], None]
 
 
@@ -50,14 +51,14 @@ def read_source(record: Path | None) -> DemoSource:
 
 def run_demo(options: DemoOptions, console: Console, draw: Draw) -> DemoRun:
     """Run it all, write the report and let `draw` make strip.png; nothing that was started is left."""
-    with demo_stack(options, console) as stack:
+    with demo_stack(options, console, RESULTS) as stack:
         source = read_source(options.record)  # while the worker loads
-        stack.wait_until_ready()
+        stack.wait_until_ready(console)
         run = _follow_replay(source, options, console, stack)
         write_report(run, options.output, console)
         draw(run, options.output / "strip.png")
         console.print(
-            f"written: {options.output}/summary.json, events.jsonl, strip.png",
+            f"written: {options.output}/{', '.join(RESULTS)}",
             highlight=False,
             soft_wrap=True,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from monitor.interrupts import Interrupts
 from monitor.topics import create_topics
 
 PARTITIONS = 3  # more than one, as in earnest
-RESULTS = ("summary.json", "events.jsonl", "strip.png")
+PATIENCE_S = 8.0  # without compiled code at hand a start takes half a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,17 @@ class DemoStack:
     worker: DemoService
     page: DemoService | None
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, console: Console) -> None:
         """Return once worker and page can work; raises MonitorError if one does not come to that."""
-        for child in (self.worker, self.page):
-            if child is not None:
-                child.wait_until_ready()
+        notice = f"the worker takes longer than usual; its log says why: {self.worker.log}"
+        timer = threading.Timer(PATIENCE_S, console.print, [notice], {"highlight": False, "soft_wrap": True})
+        timer.start()
+        try:
+            for child in (self.worker, self.page):
+                if child is not None:
+                    child.wait_until_ready()
+        finally:
+            timer.cancel()
 
     def check(self) -> None:
         """Raise MonitorError if a child has ended."""
@@ -60,9 +67,12 @@ class DemoStack:
 
 
 @contextmanager
-def demo_stack(options: DemoOptions, console: Console) -> Iterator[DemoStack]:
-    """All of it started while in the block, its addresses told; an interrupt is a SystemExit in it."""
-    with Interrupts() as interrupts, _sole_user(options.output), ExitStack() as stack:
+def demo_stack(options: DemoOptions, console: Console, replaced: Sequence[str] = ()) -> Iterator[DemoStack]:
+    """All of it started while in the block, its addresses told; an interrupt is a SystemExit in it.
+
+    replaced: files of an older demo that are removed first, so that none is taken for this one's.
+    """
+    with Interrupts() as interrupts, _sole_user(options.output, replaced), ExitStack() as stack:
         try:
             with interrupts.held():
                 broker = options.bootstrap_servers or stack.enter_context(embedded_broker())
@@ -86,13 +96,13 @@ def demo_stack(options: DemoOptions, console: Console) -> Iterator[DemoStack]:
 
 
 @contextmanager
-def _sole_user(output: Path) -> Iterator[None]:
-    """The folder made, ours alone while in the block, and without an older demo's results."""
+def _sole_user(output: Path, replaced: Sequence[str]) -> Iterator[None]:
+    """The folder made, ours alone while in the block, and without these files."""
     lock = FileLock(output / ".lock", blocking=False)
     try:
         output.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-        for name in RESULTS:
+        for name in replaced:
             (output / name).unlink(missing_ok=True)
     except Timeout as exc:
         raise MonitorError(

@@ -23,7 +23,7 @@ def run_ward(options: DemoOptions, beds: int, console: Console) -> None:
         raise ConfigError(f"speed is {options.speed:g}; a ward has no end, so it needs one above 0")
     with demo_stack(options, console) as stack:
         real = read_excerpt() if options.record is None else read_recording(options.record)
-        stack.wait_until_ready()
+        stack.wait_until_ready(console)
         page = "no page" if stack.page is None else f"open {stack.page.address}/"
         console.print(f"a ward of {beds} streams: {page}; Ctrl-C ends it", highlight=False, soft_wrap=True)
         session = f"ward-{datetime.now(UTC):%Y%m%dT%H%M%S}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import StringIO
 from itertools import chain, repeat
 from pathlib import Path
@@ -157,6 +158,18 @@ def test_a_worker_that_does_not_get_ready_is_told(tmp_path: Path) -> None:
     worker = DemoService("worker", running, tmp_path / "worker.log", "http://127.0.0.1:1", "/readyz")
     with pytest.raises(MonitorError, match=r"not ready after 0 s, see .*worker\.log"):
         worker.wait_until_ready(0.05)
+
+
+def test_a_slow_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a minute of silence would look like a fault; a start that takes its seconds says nothing."""
+    monkeypatch.setattr("monitor.demo_stack.PATIENCE_S", 0.2)
+    for wait_s, told in ((0.0, False), (0.6, True)):
+        out = StringIO()
+        waiting = Mock(side_effect=lambda seconds=wait_s: time.sleep(seconds))
+        worker = Mock(spec=DemoService, log=Path("worker.log"), wait_until_ready=waiting)
+        stack = DemoStack("h:2", KafkaSettings(), Mock(spec=GroupProgress), worker, None)
+        stack.wait_until_ready(Console(file=out))
+        assert ("its log says why: worker.log" in out.getvalue()) is told
 
 
 def test_ones_own_kafka_takes_its_settings_from_the_environment(
