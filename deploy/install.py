@@ -135,7 +135,9 @@ def prepare(venv: Path) -> list[str]:
     pip = [str(python), "-m", "pip"]
     if not works([*pip, "--version"]):
         say(f"a virtual environment in {venv}")
-        run([sys.executable, "-m", "venv", "--clear", str(venv)])
+        # In two steps, since `venv` keeps to itself why its own call of ensurepip failed.
+        run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(venv)])
+        run([str(python), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"], traceback=False)
     (venv / STAMP).unlink(missing_ok=True)
     for site in venv.glob("lib/python*/site-packages"):
         for info in site.glob("*.dist-info"):
@@ -179,14 +181,18 @@ def works(command: Sequence[str]) -> bool:
         return False
 
 
-def run(command: Sequence[str]) -> None:
-    """Run a command and show what it prints; if it fails, end with a line that says what to do."""
+def run(command: Sequence[str], *, traceback: bool = True) -> None:
+    """Run a command and show what it prints; if it fails, end with a line that says what to do.
+
+    traceback: whether to show also what follows where the command itself breaks down.
+    """
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         said = []
         for line in process.stderr or ():
-            sys.stderr.write(line)
             said.append(line)
+            if traceback or not any(each.startswith("Traceback") for each in said):
+                sys.stderr.write(line)
     if process.returncode:
         fail(advice("".join(said), process.returncode))
 

@@ -6,6 +6,7 @@ Each installs several times, so they run where ECG_INSTALL asks for it: in CI.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -77,3 +78,31 @@ def test_torch_moves_nothing_that_is_locked(release: Path, tmp_path: Path) -> No
     assert code != 0
     assert "filelock" in said[said.index("PyTorch, from") :]
     assert checkout.installed()["filelock"] == everything(checkout)["filelock"]
+
+
+_ON_A_SMALL_DISK = """
+set -u
+mkdir .venv && mount -t tmpfs -o size=$1k tmpfs .venv || exit 9
+make venv; echo "ended: $?"
+mount -o remount,size=300m .venv
+make venv; echo "ended: $?"
+"""
+
+
+@pytest.mark.parametrize("free_kb", [12_000, 40_000])
+def test_a_full_disk_is_mended_by_the_next_call(checkout: Checkout, free_kb: int) -> None:
+    """Full while pip itself or the packages are installed; with room made, the same command finishes."""
+    if os.geteuid() != 0:
+        missing("only root can mount a small disk")
+    program = checkout.folder / "deploy" / "install.py"
+    text, count = re.subn(r"^DISK_MB = \d+", "DISK_MB = 1", program.read_text(), flags=re.M)
+    assert count == 1
+    program.write_text(text)
+    shell = ("unshare", "--mount", "sh", "-c", _ON_A_SMALL_DISK, "sh")
+    with checkout.start(str(free_kb), program=shell) as process:
+        said = process.communicate(timeout=110)[0]
+    full, mended, *_ = said.split("ended: ")
+    assert "make venv: the disk is full: make room" in full, full
+    assert mended.startswith("2\n")
+    assert said.endswith("called: warm-up\nended: 0\n"), said
+    assert "Traceback" not in said

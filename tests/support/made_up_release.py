@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.support.package_index import make_wheel, newer, repack, sha256
 ROOT = Path(__file__).parents[2]
 BUILDERS = {"hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers", "editables"}
 CUDA = "nvidia-made-up"  # what torch asks for and no lock has
+BALLAST = 30_000_000  # bytes of one package, for tests of full disks
 _COPIED = (
     "Makefile",
     "pyproject.toml",
@@ -38,10 +40,12 @@ class Checkout:
     folder: Path
     index: str  # its address
 
-    def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, program: Sequence[str] = ("make",), **variables: str
+    ) -> subprocess.Popen[str]:
         """`make` with pip bound to the index, in a process group of its own."""
         return subprocess.Popen(
-            ["make", *words],
+            [*program, *words],
             cwd=self.folder,
             env=clean_environment() | {"PIP_INDEX_URL": self.index, "PIP_RETRIES": "0"} | variables,
             stdout=subprocess.PIPE,
@@ -141,7 +145,8 @@ def _packages(files: Path, one: Requirement) -> Path:
     make_wheel(files, one.name, newer(version), requires, extras)
     if one.name in BUILDERS and real is not None:
         return repack(files, real)
-    return make_wheel(files, one.name, version, requires, extras)
+    ballast = {"ballast": bytes(BALLAST)} if one.name == "mpmath" else {}
+    return make_wheel(files, one.name, version, requires, extras, ballast)
 
 
 def _stub(checkout: Path) -> None:
