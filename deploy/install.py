@@ -55,6 +55,8 @@ def alone() -> Iterator[None]:
         except BlockingIOError:
             say("another `make venv` is at work here; waiting for it")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            say("this folder's file system knows no locks: call `make venv` once at a time")
         yield
     finally:
         os.close(descriptor)
