@@ -24,6 +24,12 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A slow test runs where it is asked for: the default run takes five minutes at most."""
+    if item.get_closest_marker("slow") is not None and not os.environ.get("ECG_SLOW"):
+        missing("ECG_SLOW is not set")
+
+
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[str]:
     """Bootstrap servers of real Apache Kafka."""

@@ -121,6 +121,7 @@ def test_a_port_in_use_is_not_taken() -> None:
         assert mine.getsockname()[1] == port
 
 
+@pytest.mark.slow
 def test_two_at_once(tmp_path: Path) -> None:
     """Started in the same moment, each has its own ports; in one folder the second says why it ends."""
     folders = [tmp_path / name for name in ("one", "other", "one")]

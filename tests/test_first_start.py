@@ -14,7 +14,7 @@ from monitor.commands.warm_up import warm_up
 from monitor.errors import MonitorError
 from tests.benchmarks.first_start import PROGRAM
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_the_signal_path_is_compiled_once() -> None:

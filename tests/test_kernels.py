@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -69,10 +70,18 @@ COMPILED = "result 42 loaded 0 compiled 1 unkept 0"
 LOADED = "result 42 loaded 1 compiled 0 unkept 0"
 
 
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the kernel and its code, compiled for any processor."""
+    folder = tmp_path_factory.mktemp("code")
+    assert run(folder, {"NUMBA_CPU_NAME": "generic"}).counts == COMPILED
+    return folder
+
+
 @pytest.fixture
-def closed(tmp_path: Path) -> Path:
-    """A folder with the kernel's code compiled for any processor, that nobody can write."""
-    assert run(tmp_path, {"NUMBA_CPU_NAME": "generic"}).counts == COMPILED
+def closed(code: Path, tmp_path: Path) -> Path:
+    """A copy of it that nobody can write."""
+    shutil.copytree(code, tmp_path, dirs_exist_ok=True)
     (tmp_path / "__pycache__").chmod(0o555)
     tmp_path.chmod(0o555)
     return tmp_path

@@ -1,6 +1,6 @@
 """`make venv` that is broken off, called twice at once, or lied to; made-up packages.
 
-Each installs several times, so they run where ECG_INSTALL asks for it: in CI.
+Each installs several times.
 """
 
 from __future__ import annotations
@@ -18,14 +18,7 @@ from tests.conftest import missing
 from tests.support.made_up_release import Checkout, everything
 from tests.support.package_index import make_wheel, serving
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(autouse=True)
-def asked() -> None:
-    """Only where these are wanted."""
-    if not os.environ.get("ECG_INSTALL"):
-        missing("ECG_INSTALL is not set")
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("moment", ["a virtual environment", "packages of", "Installing collected", "itself"])
@@ -43,6 +36,14 @@ def test_ctrl_c_is_mended_by_the_next_call(checkout: Checkout, moment: str) -> N
     assert code == 0, said
     wanted = everything(checkout)
     assert {name: version for name, version in checkout.installed().items() if name != "pip"} == wanted
+
+
+def test_without_a_network_it_says_what_to_do(checkout: Checkout) -> None:
+    """The last line of ours names the network."""
+    code, said = checkout.make("venv", PIP_INDEX_URL="http://127.0.0.1:9/simple")
+    assert code != 0
+    assert "make venv: a package could not be had: with the network" in said
+    assert not (checkout.folder / ".venv" / ".installed").exists()
 
 
 def test_two_at_once(checkout: Checkout) -> None:

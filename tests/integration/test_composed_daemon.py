@@ -57,7 +57,11 @@ def _rows(records: Iterable[bytes]) -> dict[str, list[Row]]:
 
 @pytest.mark.parametrize(
     ("architecture", "objective"),
-    [(MIXED, "plain"), (AHEAD, "denoising"), (PROBABLE, "variational")],
+    [
+        (MIXED, "plain"),
+        pytest.param(AHEAD, "denoising", marks=pytest.mark.slow),
+        pytest.param(PROBABLE, "variational", marks=pytest.mark.slow),
+    ],
     ids=["conv to lstm", "dense predictor", "variational"],
 )
 def test_the_worker_says_what_the_detector_says(
