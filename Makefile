@@ -75,7 +75,8 @@ lock: build/lock/bin/uv  ## resolve pyproject.toml again into the lock files; UP
 	    $(COMPILE) --constraint requirements.lock --extra $$extra --output-file deploy/$$extra.lock \
 	        $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package=\1/p' deploy/worker.lock) || exit 1; \
 	done
-	echo 'hatchling>=1.27' | $(COMPILE_FROM) --constraint requirements.lock --output-file deploy/build.lock -
+	sed -nE 's/^requires = \["(.*)"\]$$/\1/p' pyproject.toml \
+	    | $(COMPILE_FROM) --constraint requirements.lock --output-file deploy/build.lock -
 	sed -i '1i # Written by `make lock`; what builds the wheel.' deploy/build.lock
 	sed -i '1i # Written by `make lock`; requirements-torch.lock is installed after it.' requirements.lock deploy/worker.lock
 	sed -i '1i # Written by `make lock`; what the extra adds to worker.lock.' deploy/demo.lock deploy/training.lock

@@ -28,7 +28,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 LOCK, TORCH = ROOT / "requirements.lock", ROOT / "requirements-torch.lock"
 INPUTS = (LOCK, TORCH, ROOT / "pyproject.toml", Path(__file__).resolve())
-# Measured on Linux with Python 3.11; tests/deploy/test_release.py holds the first two against the files.
+# Of Linux and Python 3.11; tests/deploy/test_release.py holds the first against the files.
 LOCKED_MB, TORCH_CPU_MB, TORCH_CUDA_MB = 350, 200, 3000  # to download
 DISK_MB = 2600  # with PyTorch's CPU build
 CUDA_DISK_MB = 5000  # more, with the other
