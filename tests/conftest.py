@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import kafka.coordinator.assignors.cooperative_sticky  # noqa: F401
 
-from monitor.embedded import available_kind, embedded_broker
+from monitor.broker.embedded import available_kind, embedded_broker
 
 
 def missing(what: str) -> None:

@@ -12,12 +12,13 @@ import msgspec
 import pytest
 
 import training.errors
-from monitor import errors, events, feedback, messages, profiles
+from monitor import errors
+from monitor.broker.topics import topic_specs
 from monitor.config import Settings, load_settings
-from monitor.topics import topic_specs
-from tests.deploy_files import options, subcommands
+from monitor.formats import chunks, events, profiles, reviews
+from tests.support.deploy_files import options, subcommands
+from tests.support.project import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -143,14 +144,14 @@ def test_lead_fields_are_those_of_the_messages() -> None:
     text = read("docs/formats.md")
     section = text[text.index("A lead:") : text.index("`samples` in **MessagePack**")]
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^ ,|]+)", section, re.M))
-    fields = msgspec.structs.fields(messages.Lead)
+    fields = msgspec.structs.fields(chunks.Lead)
     assert rows == {one.name: "required" if one.required else str(one.default) for one in fields}
 
 
 def test_json_example_decodes() -> None:
     """The chunk shown in formats.md is one that the worker takes."""
     (example,) = blocks(ROOT / "docs/formats.md", "json")
-    chunk = messages.decode_chunk(example.encode(), messages.JSON, b"bed-7")
+    chunk = chunks.decode_chunk(example.encode(), chunks.JSON, b"bed-7")
     assert chunk.leads == ("II", "V5")
     assert chunk.valid.tolist() == [[True, True], [True, False]]
 
@@ -158,7 +159,7 @@ def test_json_example_decodes() -> None:
 def test_dead_letter_reasons_are_those_of_the_code() -> None:
     """Every reason that decoding or the detector gives has its row."""
     rows = {row[0] for row in table("docs/formats.md", "reason", "the record")}
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "monitor").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "monitor").rglob("*.py"))
     given = set(re.findall(r'(?:DecodeError|Rejected)\([^"()]*"(\w+)"', code)) | {"not_finite", "malformed"}
     assert rows == given
 
@@ -186,7 +187,7 @@ def test_beats_columns_are_those_of_the_code() -> None:
     ("section", "end", "record"),
     [
         ("## Settings of a stream", "## Verdicts", profiles.Profile),
-        ("## Verdicts", "## Dead letters", feedback.Verdict),
+        ("## Verdicts", "## Dead letters", reviews.Verdict),
     ],
 )
 def test_fields_of_what_a_person_says_are_those_of_the_code(
@@ -201,8 +202,19 @@ def test_fields_of_what_a_person_says_are_those_of_the_code(
 
 
 def test_files_named_in_the_architecture_exist() -> None:
-    """Every module that architecture.md names is in monitor/."""
+    """Every module that architecture.md names by its room lies there."""
+    named = set(re.findall(r"\b[a-z_]+/[\w/]+\.py\b", read("docs/architecture.md")))
+    assert len(named) > 20
+    assert not [name for name in named if not (ROOT / "monitor" / name).is_file()]
+
+
+def test_the_architecture_has_a_line_a_room() -> None:
+    """The walk through the folders leaves none out, and names none that is gone."""
     text = read("docs/architecture.md")
-    named = set(re.findall(r"[\w/]*\b\w+\.py\b", text))
-    there = {path.name for path in (ROOT / "monitor").glob("*.py")} - {"__init__.py"}
-    assert {Path(name).name for name in named} <= there
+    walks = (
+        text[text.index("`monitor/`, from") : text.index("`training/`, likewise")],
+        text[text.index("`training/`, likewise") :],
+    )
+    for package, walk in zip(("monitor", "training"), walks, strict=True):
+        rooms = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+        assert set(re.findall(r"^- `(\w+)/`", walk, re.M)) == rooms

@@ -1,13 +1,15 @@
-"""Who may import whom."""
+"""Who may import whom, and how large a room, a file and a function may be."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.support.project import ROOT
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -56,3 +58,39 @@ def test_packages_re_export_nothing() -> None:
     """An `__init__.py` holds a docstring and at most the version."""
     for path in [*(ROOT / "monitor").rglob("__init__.py"), *(ROOT / "training").rglob("__init__.py")]:
         assert not list(imports(ast.parse(path.read_text()), top_level=False)), path
+
+
+PACKAGES = ("monitor", "training")
+MOST_FILES = 15
+
+
+def test_no_room_is_crowded() -> None:
+    """A folder holds at most so many files of Python beside its folders and its docstring."""
+    counts = Counter(path.parent for path in sources() if path.name != "__init__.py")
+    assert not {folder: count for folder, count in counts.items() if count > MOST_FILES}
+
+
+def test_tests_lie_as_the_rooms_do() -> None:
+    """A folder of tests of a package has the name of one of its rooms."""
+    for package in PACKAGES:
+        home = ROOT / "tests" / package
+        rooms = {path.parent.relative_to(home) for path in home.rglob("test_*.py")}
+        assert len(rooms) > 5
+        assert not [room for room in rooms if not (ROOT / package / room / "__init__.py").is_file()]
+
+
+def test_every_kernel_is_run_as_plain_python() -> None:
+    """The tests that `make check` repeats without compiling cover every file that holds a kernel."""
+    named = re.search(r"^KERNELS := (.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert named is not None
+    folders = [Path(word) for word in named[1].split()]
+    assert not [path for path in folders if not (ROOT / path).exists()]
+    for path in sources():
+        if "\n@compiled\n" in path.read_text("utf-8"):
+            where = Path("tests") / path.relative_to(ROOT).parent
+            assert {where, where / f"test_{path.name}"} & set(folders), path
+
+
+def sources() -> list[Path]:
+    """Every file of Python that ships."""
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

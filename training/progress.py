@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from training.fit import EpochRecord
+from training.fit.loop import EpochRecord
 
 Told = Callable[[str, float], object]  # what is done now, and how much of all has been done since
 

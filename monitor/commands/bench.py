@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from monitor.bench import Speed
+    from monitor.detect.bench import Speed
 
 _Model = Annotated[Path | None, typer.Option(help="A model folder; the bundled one otherwise.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
@@ -23,9 +23,9 @@ def bench(*, model: _Model = None, json_path: _Json = None, seconds: _Seconds = 
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    from monitor.bench import bench as run_bench
-    from monitor.bench import bench_figures, machine
-    from monitor.model import load_model
+    from monitor.detect.bench import bench as run_bench
+    from monitor.detect.bench import bench_figures, machine
+    from monitor.model.model import load_model
 
     loaded = load_model(model)
     with Progress(

@@ -22,25 +22,25 @@ def check(
     print("settings: ok")
 
     def model() -> str:
-        from monitor.model import load_model
+        from monitor.model.model import load_model
 
         found = load_model(settings.detection.model, settings.detection.false_alarm_budget_per_hour)
         return f"{found.name} {found.version}"
 
     def broker() -> str:
-        from monitor.topics import partition_counts
+        from monitor.broker.topics import partition_counts
 
         counts = partition_counts(settings.kafka)
         return f"{settings.kafka.bootstrap_servers}, {len(counts)} of our topics"
 
     def topics() -> str:
-        from monitor.topics import check_topics
+        from monitor.broker.topics import check_topics
 
         check_topics(settings)
         return "all there, partitions agree"
 
     def transactions() -> str:
-        from monitor.delivery import probe_transactions
+        from monitor.worker.delivery import probe_transactions
 
         probe_transactions(settings)
         return settings.delivery.mode

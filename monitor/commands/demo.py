@@ -10,7 +10,7 @@ import typer
 from monitor.commands.scan import Model
 
 if TYPE_CHECKING:
-    from monitor.demo_report import DemoRun
+    from monitor.demo.report import DemoRun
 
 _Speed = Annotated[
     float | None,
@@ -42,10 +42,10 @@ def demo(
     from rich.console import Console
 
     from monitor.config import LoggingSettings
-    from monitor.demo import run_demo
-    from monitor.demo_stack import DemoOptions
-    from monitor.demo_ward import run_ward
-    from monitor.demo_worker import PAGE
+    from monitor.demo.demo import run_demo
+    from monitor.demo.services import PAGE
+    from monitor.demo.stack import DemoOptions
+    from monitor.demo.ward import run_ward
     from monitor.logs import configure_logging
 
     configure_logging(LoggingSettings(level="warning"))
@@ -71,9 +71,9 @@ def demo(
 def _draw(run: DemoRun, path: Path, model: Path | None) -> None:
     from functools import partial
 
-    from monitor.explain import explain
-    from monitor.model import load_model
-    from monitor.strips import draw_findings
+    from monitor.model.model import load_model
+    from monitor.scan.explain import explain
+    from monitor.scan.finding_strips import draw_findings
 
     explain_windows = partial(explain, load_model(model))
     draw_findings(run.recording, run.found.events, run.windows, explain_windows, path=path)

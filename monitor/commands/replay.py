@@ -11,9 +11,9 @@ import typer
 from monitor.commands.scan import Lead, Rate, Record
 
 if TYPE_CHECKING:
-    from monitor.recordings import Recording
-    from monitor.replay import ReplayPlan
-    from monitor.sender import ChunkSender
+    from monitor.broker.sender import ChunkSender
+    from monitor.recordings.recording import Recording
+    from monitor.recordings.replay import ReplayPlan
 
 _Config = Annotated[Path | None, typer.Option(help="TOML file of settings, as for `run`.")]
 _Servers = Annotated[str | None, typer.Option(help="host:port, several with commas.")]
@@ -42,10 +42,10 @@ def replay(
     lead: Lead = None,
 ) -> None:
     """Send a recording to Kafka as streams, at real time or a multiple of it."""
+    from monitor.broker.sender import ChunkSender
     from monitor.config import load_settings
-    from monitor.readers.files import read_recording
-    from monitor.replay import ReplayPlan
-    from monitor.sender import ChunkSender
+    from monitor.recordings.files import read_recording
+    from monitor.recordings.replay import ReplayPlan
 
     settings = load_settings(config, {"kafka.bootstrap_servers": bootstrap_servers})
     recording = read_recording(record, rate_hz=rate, leads=lead or ())
@@ -68,8 +68,8 @@ def _send_with_progress(recording: Recording, plan: ReplayPlan, sender: ChunkSen
     from rich.console import Console
     from rich.progress import Progress
 
-    from monitor.replay import ReplayClock
-    from monitor.replay import replay as send_recording
+    from monitor.recordings.replay import ReplayClock
+    from monitor.recordings.replay import replay as send_recording
 
     clock = ReplayClock.begin(recording, plan, time.time())
     total = None if plan.loop else len(recording) * plan.streams

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from monitor.config import Settings
-    from monitor.detection import StreamDetector
+    from monitor.detect.interface import StreamDetector
 
 
 def run(
@@ -45,9 +45,9 @@ def run(
 
 def load_detector(settings: Settings) -> StreamDetector:
     """The detector with the model and the budget that the settings name, compiled and ready to run."""
-    from monitor.detector import Detector
-    from monitor.model import load_model
-    from monitor.warm_up import warm_up
+    from monitor.detect.detector import Detector
+    from monitor.detect.warm_up import warm_up
+    from monitor.model.model import load_model
 
     detection = settings.detection
     model = load_model(detection.model, detection.false_alarm_budget_per_hour)
@@ -59,10 +59,10 @@ def serve(settings: Settings, detector: StreamDetector) -> None:
     """Run a worker with its metrics server until it is stopped."""
     import logging
 
-    from monitor.children import inherited_listener
-    from monitor.health import Health, HealthServer
-    from monitor.metrics import new_metrics
-    from monitor.worker import Worker
+    from monitor.processes import inherited_listener
+    from monitor.worker.health import Health, HealthServer
+    from monitor.worker.metrics import new_metrics
+    from monitor.worker.worker import Worker
 
     metrics = new_metrics()
     health = Health(settings.metrics.stalled_after_s)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from monitor.grouping import Group
-    from monitor.model import Model as LoadedModel
-    from monitor.readers.wfdb_records import Annotations
-    from monitor.recordings import Recording
-    from monitor.scan import OfflineDetector, ScanResult
+    from monitor.model.model import Model as LoadedModel
+    from monitor.recordings.recording import Recording
+    from monitor.recordings.wfdb_records import Annotations
+    from monitor.scan.groups import Group
+    from monitor.scan.scan import OfflineDetector, ScanResult
 
 Record = Annotated[
     Path,
@@ -60,13 +60,13 @@ def scan(
     """Find anomalies in a WFDB, EDF or CSV recording."""
     from rich.console import Console
 
-    from monitor.detector import Detector
-    from monitor.grouping import group_anomalies
-    from monitor.latents import LatentCollector
-    from monitor.model import load_model
-    from monitor.readers.files import read_recording
-    from monitor.scan_output import check_extension, report, write_annotations, write_beats
-    from monitor.scan_view import print_scan
+    from monitor.detect.detector import Detector
+    from monitor.model.model import load_model
+    from monitor.recordings.files import read_recording
+    from monitor.scan.export import check_extension, report, write_annotations, write_beats
+    from monitor.scan.groups import group_anomalies
+    from monitor.scan.latents import LatentCollector
+    from monitor.scan.terminal import print_scan
 
     if annotations is not None:
         check_extension(annotations)
@@ -96,9 +96,9 @@ def scan(
 def _draw(result: ScanResult, groups: list[Group] | None, model: LoadedModel, path: Path) -> None:
     from functools import partial
 
-    from monitor.beat_strips import draw_groups
-    from monitor.explain import explain
-    from monitor.strips import draw_findings
+    from monitor.scan.beat_strips import draw_groups
+    from monitor.scan.explain import explain
+    from monitor.scan.finding_strips import draw_findings
 
     recording, windows, expected = result.recording, result.windows, partial(explain, model)
     if groups is None:
@@ -110,7 +110,7 @@ def _draw(result: ScanResult, groups: list[Group] | None, model: LoadedModel, pa
 def _reference_labels(record: Path, extension: str | None) -> Annotations | None:
     """The annotations to compare with: those asked for, or `atr` if there are any."""
     from monitor.errors import RecordingError
-    from monitor.readers.wfdb_records import read_beats, record_path
+    from monitor.recordings.wfdb_records import read_beats, record_path
 
     labels = read_beats(record, extension or "atr")
     if labels is None and extension is not None:
@@ -122,7 +122,7 @@ def _scan_with_progress(recording: Recording, detector: OfflineDetector) -> Scan
     from rich.console import Console
     from rich.progress import Progress
 
-    from monitor.scan import scan as scan_recording
+    from monitor.scan.scan import scan as scan_recording
 
     with Progress(console=Console(stderr=True), transient=True) as bars:
         bar = bars.add_task(recording.name, total=len(recording))

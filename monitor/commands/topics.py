@@ -15,8 +15,8 @@ def topics(
     replication: Annotated[int, typer.Option(min=-1, help="Copies of each record; -1: broker's own.")] = -1,
 ) -> None:
     """Create the Kafka topics with settings that suit them; those that exist are left as they are."""
+    from monitor.broker.topics import check_topics, create_topics, partition_counts
     from monitor.config import load_settings
-    from monitor.topics import check_topics, create_topics, partition_counts
 
     settings = load_settings(config, {"kafka.bootstrap_servers": bootstrap_servers})
     created = create_topics(settings.kafka, partitions, replication)

@@ -9,10 +9,10 @@ def warm_up(*, model: Model = None) -> None:
     """Compile the signal path for this processor and keep the code where every later start finds it."""
     import time
 
+    from monitor.detect.warm_up import warm_up as run_once
+    from monitor.ecg.kernels import USE, processor
     from monitor.errors import MonitorError
-    from monitor.kernels import USE, processor
-    from monitor.model import load_model
-    from monitor.warm_up import warm_up as run_once
+    from monitor.model.model import load_model
 
     loaded = load_model(model)
     began = time.perf_counter()

@@ -20,14 +20,14 @@ from starlette.websockets import WebSocket
 from monitor.config import Settings
 from monitor.errors import BrokerError
 from monitor.web.feed import Feed
+from monitor.web.held.store import Limits, Store
 from monitor.web.live import Hub
-from monitor.web.looking import Looking
 from monitor.web.metrics import WebMetrics, new_web_metrics
+from monitor.web.model_runs import ModelRuns
 from monitor.web.requests import Refused, json_response, refusal
-from monitor.web.reviewing import Reviewing
-from monitor.web.runs import ModelRuns
+from monitor.web.review_routes import Reviewing
 from monitor.web.security import Guard, same_origin, served_names
-from monitor.web.store import Limits, Store
+from monitor.web.view_routes import Looking
 from monitor.web.writer import Writer
 
 STATIC = files("monitor.web") / "static"

@@ -14,18 +14,18 @@ import msgspec
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from monitor.broker import explained, listens, open_reader
+from monitor.broker.clients import explained, listens, open_reader
 from monitor.config import KafkaSettings, WebSettings
-from monitor.demo_follow import partitions_of
+from monitor.demo.follower import partitions_of
 from monitor.errors import BrokerError, DecodeError
-from monitor.events import decode_beats
-from monitor.feedback import decode_verdict
-from monitor.messages import MSGPACK, decode_chunk
-from monitor.profiles import decode_profile
-from monitor.web.events_held import EventHeld, read_event
-from monitor.web.frames import CATCH_UP_S
+from monitor.formats.chunks import MSGPACK, decode_chunk
+from monitor.formats.events import decode_beats
+from monitor.formats.profiles import decode_profile
+from monitor.formats.reviews import decode_verdict
+from monitor.web.held.events import EventHeld, read_event
+from monitor.web.held.frames import CATCH_UP_S
+from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics
-from monitor.web.store import Store
 
 logger = logging.getLogger(__name__)
 IDLE_S = 0.03  # noida-db answers an empty fetch at once, so a long poll would not rest

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from monitor.web import wards
 from monitor.web.feed import Feed, Fresh
+from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics
 from monitor.web.outbox import Outbox, RowsNote
-from monitor.web.store import Store
+from monitor.web.views import rows
 
 ROWS_S = 1.0
 REPEAT_US = 5_000_000  # a row is sent again after so long even if only its times have changed
@@ -69,8 +69,8 @@ class Hub:
         while True:
             began = time.monotonic()
             now_us = time.time_ns() // 1000
-            rows = await asyncio.to_thread(wards.rows, self.store, now_us)
-            self._publish_rows(rows, now_us)
+            shown = await asyncio.to_thread(rows.rows, self.store, now_us)
+            self._publish_rows(shown, now_us)
             await asyncio.sleep(max(0.1, ROWS_S - (time.monotonic() - began)))
 
     async def serve(self, socket: WebSocket) -> None:

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from monitor.events import Kind
-from monitor.feedback import Opinion, RecordId, Verdict, standing
-from monitor.messages import LeadName, StreamId
-from monitor.profiles import Budget, Person, Profile, TimeUs
+from monitor.formats.chunks import LeadName, StreamId
+from monitor.formats.events import Kind
+from monitor.formats.profiles import Budget, Person, Profile, TimeUs
+from monitor.formats.reviews import Opinion, RecordId, Verdict, standing
+from monitor.web.held.store import Store
 from monitor.web.requests import Refused
-from monitor.web.store import Store
 from monitor.web.writer import Writer
 
 Reviewer = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]

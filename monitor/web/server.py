@@ -11,9 +11,9 @@ from types import FrameType
 
 import uvicorn
 
-from monitor.children import inherited_listener
 from monitor.config import Settings
 from monitor.errors import ConfigError
+from monitor.processes import inherited_listener
 from monitor.web.app import Page
 
 logger = logging.getLogger(__name__)

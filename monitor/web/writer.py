@@ -7,11 +7,11 @@ from typing import Any
 
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from monitor.broker import explained, listens, open_producer
+from monitor.broker.clients import explained, listens, open_producer
 from monitor.config import KafkaSettings
 from monitor.errors import BrokerError
-from monitor.feedback import Verdict, encode_verdict, partition_of
-from monitor.profiles import Profile, encode_profile
+from monitor.formats.profiles import Profile, encode_profile
+from monitor.formats.reviews import Verdict, encode_verdict, partition_of
 
 ACKNOWLEDGED_S = 10.0
 _REACHED_S = 5.0

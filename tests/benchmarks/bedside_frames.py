@@ -19,10 +19,10 @@ from pathlib import Path
 import msgspec
 from playwright.sync_api import Browser
 
-from monitor.embedded import embedded_broker
-from monitor.figures import Figure, figure
-from tests.web.bedside import Bedside, Devices
-from tests.web.browser import chromium, new_context
+from monitor.broker.embedded import embedded_broker
+from monitor.formats.figures import Figure, figure
+from tests.support.web.bedside import Bedside, Devices
+from tests.support.web.browser import chromium, new_context
 
 TARGET = 30.0  # frames a second
 SETTLE_S, MEASURED_S = 15.0, 20.0

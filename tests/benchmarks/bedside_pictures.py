@@ -13,9 +13,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from monitor.embedded import embedded_broker
-from tests.web.bedside import Bedside, Devices
-from tests.web.browser import chromium, new_context, wait_for
+from monitor.broker.embedded import embedded_broker
+from tests.support.web.bedside import Bedside, Devices
+from tests.support.web.browser import chromium, new_context, wait_for
 
 HISTORY_S = 90
 SETTLE_MS = 8000  # strips are full, and the worker has caught up

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from monitor.detector import Detector
-from monitor.model import load_model
-from monitor.readers.files import read_recording
-from monitor.recordings import Recording
-from monitor.scan import scan
-from training.records import TRAINING, database, record_names
+from monitor.detect.detector import Detector
+from monitor.model.model import load_model
+from monitor.recordings.files import read_recording
+from monitor.recordings.recording import Recording
+from monitor.scan.scan import scan
+from training.data.records import TRAINING, database, record_names
 
 TENTHS = np.arange(0.1, 0.95, 0.1)
 SIZES = (1, 8, 16)

@@ -26,11 +26,11 @@ from statistics import median
 import msgspec
 import numpy as np
 
+from monitor.broker.embedded import embedded_broker, free_ports
+from monitor.broker.topics import create_topics
 from monitor.config import KafkaSettings
-from monitor.embedded import embedded_broker, free_ports
-from monitor.excerpt import read_excerpt
-from monitor.figures import Figure, figure
-from monitor.topics import create_topics
+from monitor.formats.figures import Figure, figure
+from monitor.recordings.excerpt import read_excerpt
 
 TARGET_S = 5.0  # warm
 LONGEST_S = 300.0  # a start that takes longer has failed

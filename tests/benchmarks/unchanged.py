@@ -29,7 +29,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-ROOT = Path(__file__).parents[2]
+from tests.support.project import ROOT
+
 KEPT = Path("build") / "unchanged"
 CLOCK = {"elapsed_s", "times_real_time"}  # how long something took
 WHAT_IS_FOUND = "events_per_hour"  # a scan's one figure that asks no annotation

@@ -26,15 +26,15 @@ import msgspec
 import websockets.asyncio.client
 import websockets.typing
 
-from monitor.broker import open_producer
+from monitor.broker.clients import open_producer
+from monitor.broker.embedded import embedded_broker
+from monitor.broker.topics import create_topics
 from monitor.config import Settings
-from monitor.embedded import embedded_broker
-from monitor.events import encode_beats, encode_event
-from monitor.figures import Figure, figure
-from monitor.topics import create_topics
-from tests.web.made import CHUNK, START_US, chunk_value, event, windows
-from tests.web.test_feed import settings_on
-from tests.web.test_server import Server, serving
+from monitor.formats.events import encode_beats, encode_event
+from monitor.formats.figures import Figure, figure
+from tests.monitor.web.test_feed import settings_on
+from tests.monitor.web.test_server import Server, serving
+from tests.support.web.made import CHUNK, START_US, chunk_value, event, windows
 
 PARTITIONS = 12
 BEAT_EVERY = 200  # samples: 75 beats a minute

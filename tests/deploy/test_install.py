@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.made_up_release import ROOT, Checkout, everything, make_release
+from tests.support.made_up_release import Checkout, everything, make_release
 from tests.support.package_index import serving
+from tests.support.project import ROOT
 
 pytestmark = pytest.mark.integration
 

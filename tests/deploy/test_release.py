@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.embedded import embedded_broker, free_ports
+from monitor.broker.embedded import embedded_broker, free_ports
 from tests.deploy.test_install import install
-from tests.deploy_files import last_stage
+from tests.support.deploy_files import last_stage
 from tests.support.image import build_image
-from tests.support.made_up_release import ROOT, Checkout, clean_environment, expected, locked, version_of
+from tests.support.made_up_release import Checkout, clean_environment, expected, locked, version_of
 from tests.support.package_index import make_wheel, newer, serving
+from tests.support.project import ROOT
 from tests.support.unprivileged import unprivileged
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -110,7 +111,9 @@ def test_the_first_two_commands(age: str, index: str, pips: dict[str, Path], tmp
     assert (checkout.folder / "build" / "demo" / "strip.png").stat().st_size > 10_000
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert expected(lock).items() <= checkout.installed().items()
-    code, said = checkout.make("test", "ARGS=-q tests/test_events.py tests/test_locks.py")
+    code, said = checkout.make(
+        "test", "ARGS=-q tests/monitor/formats/test_events.py tests/deploy/test_locks.py"
+    )
     assert code == 0, said
     assert " passed" in said
 

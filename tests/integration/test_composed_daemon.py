@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from monitor.detector import Detector
-from monitor.events import ScoredWindows, decode_beats, encode_beats, encode_event
-from monitor.messages import decode_chunk
-from monitor.recordings import encoded_chunks
-from monitor.synthetic import synthetic_ecg
-from tests.integration.harness import START_US, Bench, by_stream, wait_until, worker
+from monitor.detect.detector import Detector
+from monitor.formats.chunks import decode_chunk
+from monitor.formats.events import ScoredWindows, decode_beats, encode_beats, encode_event
+from monitor.recordings.recording import encoded_chunks
+from monitor.recordings.synthetic import synthetic_ecg
 from tests.integration.test_daemon import CLI
-from tests.models import composed_model, recording_of
-from training.architecture import Architecture
-from training.regularised import objective_settings
+from tests.support.daemon.harness import START_US, Bench, by_stream, wait_until, worker
+from tests.support.models import composed_model, recording_of
+from training.fit.architecture import Architecture
+from training.fit.objectives.settings import objective_settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_thread")]
 

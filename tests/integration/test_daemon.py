@@ -16,14 +16,22 @@ from pathlib import Path
 import pytest
 
 from monitor.config import Topics
-from monitor.detector import Detector
-from monitor.events import Event, decode_beats, decode_event, encode_event
-from monitor.excerpt import read_excerpt
-from monitor.messages import decode_chunk
-from monitor.model import load_model
-from monitor.recordings import encoded_chunks
-from monitor.report import p_value
-from tests.integration.harness import START_US, Bench, WorkerProcess, by_stream, producer, wait_until, worker
+from monitor.detect.detector import Detector
+from monitor.detect.findings import p_value
+from monitor.formats.chunks import decode_chunk
+from monitor.formats.events import Event, decode_beats, decode_event, encode_event
+from monitor.model.model import load_model
+from monitor.recordings.excerpt import read_excerpt
+from monitor.recordings.recording import encoded_chunks
+from tests.support.daemon.harness import (
+    START_US,
+    Bench,
+    WorkerProcess,
+    by_stream,
+    producer,
+    wait_until,
+    worker,
+)
 
 pytestmark = pytest.mark.integration
 CLI = ("-c", "from monitor.cli import main; main()")

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.messages import Lead
-from tests.integration.harness import Bench, chunk, ecg, producer, wait_until, worker
+from monitor.formats.chunks import Lead
+from tests.support.daemon.harness import Bench, chunk, ecg, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
 LIMIT = 50_000

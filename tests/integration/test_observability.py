@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from kafka import TopicPartition
 
-from monitor.broker import open_admin
-from monitor.excerpt import read_excerpt
-from monitor.messages import Lead
-from monitor.recordings import encoded_chunks
-from tests.deploy_files import read_yaml
-from tests.integration.harness import START_US, chunk, wait_until, worker
-from tests.integration.plant import INSTANCE, RECORDS, Plant, running_plant
-from tests.integration.prometheus import WINDOW
-from tests.observability import boards, comparison_sides, filled, panels
+from monitor.broker.clients import open_admin
+from monitor.formats.chunks import Lead
+from monitor.recordings.excerpt import read_excerpt
+from monitor.recordings.recording import encoded_chunks
+from tests.support.daemon.harness import START_US, chunk, wait_until, worker
+from tests.support.daemon.plant import INSTANCE, RECORDS, Plant, running_plant
+from tests.support.daemon.prometheus import WINDOW
+from tests.support.deploy_files import read_yaml
+from tests.support.observability import boards, comparison_sides, filled, panels
 
 # The first one also waits for the broker and for three windows of data.
 pytestmark = [pytest.mark.integration, pytest.mark.kafka, pytest.mark.timeout(180)]

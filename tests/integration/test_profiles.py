@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.events import Event, decode_event
-from tests.integration.harness import Bench, ecg, producer, wait_until, worker
+from monitor.formats.events import Event, decode_event
+from tests.support.daemon.harness import Bench, ecg, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
 CHUNK_S = 0.1  # between chunks; every third of a stream raises an event

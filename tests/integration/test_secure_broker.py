@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient, UserScramCredentialUpsertion
 
-from monitor.embedded import embedded_broker, free_ports
+from monitor.broker.embedded import embedded_broker, free_ports
 from tests.conftest import missing
-from tests.integration.harness import Bench, complaint, ecg, worker
+from tests.support.daemon.harness import Bench, complaint, ecg, worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 MECHANISM = "SCRAM-SHA-512"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.events import decode_beats, decode_event
-from tests.integration.harness import Bench, WorkerProcess, ecg, producer, wait_until, worker
+from monitor.formats.events import decode_beats, decode_event
+from tests.support.daemon.harness import Bench, WorkerProcess, ecg, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.deploy_files import ROOT, instructions
+from tests.support.deploy_files import instructions
+from tests.support.project import ROOT
 
 _PLACES = re.compile(r"(?<![\w./])/(src|opt|wheel|demo)\b")
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from tests.support.package_index import make_wheel, newer, repack, sha256
+from tests.support.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 BUILDERS = {"hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers", "editables"}
 CUDA = "nvidia-made-up"  # what torch asks for and no lock has
 BALLAST = 30_000_000  # bytes of one package, for tests of full disks

@@ -20,13 +20,13 @@ def calibrate(
     from rich.console import Console
     from rich.table import Table
 
-    from monitor.artifact import read_manifest
-    from monitor.model import threshold_for
-    from training.build import all_normals, calibrate_model
+    from monitor.model.artifact import read_manifest
+    from monitor.model.model import threshold_for
+    from training.data.records import normal_records
+    from training.fit.build import all_normals, calibrate_model
     from training.progress import bar
-    from training.publish import publish
-    from training.records import normal_records
-    from training.textfile import TrainingMetrics, newest_file_s
+    from training.report.publish import publish
+    from training.report.textfile import TrainingMetrics, newest_file_s
 
     told = TrainingMetrics("calibrate", metrics, pushgateway)
     records = normal_records(data, read_manifest(model).data["records"])

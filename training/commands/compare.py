@@ -33,14 +33,14 @@ def compare(
 ) -> None:
     """Train every kind of autoencoder on the same normal beats, and say what each costs and gives."""
     from training.commands.output import progress_bar, show, write_json
-    from training.compare import compare as run
-    from training.contenders import chosen
-    from training.kind_chart import draw_kinds
-    from training.kind_data import QUICK, Budget
-    from training.markdown import write_section
+    from training.compare.chart import draw_kinds
+    from training.compare.compare import compare as run
+    from training.compare.contenders import chosen
+    from training.compare.data import QUICK, Budget
+    from training.measure.protocol import Protocol, Request
     from training.progress import told_bar
-    from training.protocol import Protocol, Request
-    from training.protocols import evaluate
+    from training.protocols.registry import evaluate
+    from training.report.markdown import write_section
 
     try:
         kinds = chosen(kind or [])

@@ -21,7 +21,7 @@ def data(name: _Name, dest: _Dest, *, mirror: _Mirror = None) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from training.download import PHYSIONET, fetch_database
+    from training.data.download import PHYSIONET, fetch_database
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:

@@ -28,11 +28,11 @@ def embed(
     """
     from rich.console import Console
 
-    from monitor.model import load_model
-    from monitor.readers.files import read_recording
-    from training.embedding import beats_of, labels_of, table_of, write_embedding
+    from monitor.model.model import load_model
+    from monitor.recordings.files import read_recording
     from training.errors import DataError
     from training.progress import bar
+    from training.report.embedding import beats_of, labels_of, table_of, write_embedding
 
     loaded = load_model(model)
     tables = []

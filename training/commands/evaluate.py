@@ -12,7 +12,7 @@ import typer
 from training.commands.options import Metrics, Pushgateway
 
 if TYPE_CHECKING:
-    from training.protocol import Result
+    from training.measure.protocol import Result
 
 _Protocol = Annotated[str, typer.Option(help="Its name, such as ec57 or qrs; a wrong one lists all.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
@@ -51,15 +51,15 @@ def evaluate(
     pushgateway: Pushgateway = None,
 ) -> None:
     """Measure a model, or the QRS detector, on annotated recordings."""
-    from monitor.artifact import default_model
-    from monitor.model import load_model
+    from monitor.model.artifact import default_model
+    from monitor.model.model import load_model
     from training.commands.output import progress_bar, show, write_json
-    from training.markdown import write_section
-    from training.page import write_page
-    from training.protocol import Request
-    from training.protocols import evaluate as run
-    from training.protocols import find
-    from training.textfile import NO_MODEL, TrainingMetrics
+    from training.measure.protocol import Request
+    from training.protocols.registry import evaluate as run
+    from training.protocols.registry import find
+    from training.report.markdown import write_section
+    from training.report.page import write_page
+    from training.report.textfile import NO_MODEL, TrainingMetrics
 
     told = TrainingMetrics("evaluate", metrics, pushgateway)
     try:
@@ -102,8 +102,8 @@ def _command(protocol: str, model: Path | None, names: Sequence[str], option: st
 
 
 def _publish(model: Path | None, data: Path, result: Result) -> None:
-    from monitor.artifact import default_model
-    from training.publish import publish
-    from training.records import DS2, normal_records
+    from monitor.model.artifact import default_model
+    from training.data.records import DS2, normal_records
+    from training.report.publish import publish
 
     publish(model or default_model(), result, normal_records(data, DS2[:4]))

@@ -58,17 +58,17 @@ def fit(
     """
     from rich.console import Console
 
-    from monitor.artifact import Manifest
-    from monitor.windows import WindowSpec
-    from training.architecture import Architecture, parse_settings
-    from training.build import all_normals, data_facts, fit_model, noise_facts
-    from training.noise_records import training_noise
-    from training.pretraining import pretraining_settings
+    from monitor.ecg.windows import WindowSpec
+    from monitor.model.artifact import Manifest
+    from training.data.noise_records import training_noise
+    from training.data.records import TRAINING, normal_records
+    from training.fit.architecture import Architecture, parse_settings
+    from training.fit.build import all_normals, data_facts, fit_model, noise_facts
+    from training.fit.objectives.settings import ObjectiveSettings, objective_settings
+    from training.fit.pretraining import pretraining_settings
+    from training.fit.recipe import recipes
     from training.progress import bar, epoch_bar
-    from training.recipe import recipes
-    from training.records import TRAINING, normal_records
-    from training.regularised import ObjectiveSettings, objective_settings
-    from training.textfile import TrainingMetrics, newest_file_s
+    from training.report.textfile import TrainingMetrics, newest_file_s
 
     told = TrainingMetrics("fit", metrics, pushgateway)
     spec = WindowSpec()

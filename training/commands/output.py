@@ -12,7 +12,7 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.progress import Progress
 
-from training.tables import Table
+from training.measure.tables import Table
 
 _WIDE = 200
 

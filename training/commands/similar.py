@@ -34,11 +34,11 @@ def similar(
 
     from rich.console import Console
 
-    from monitor.model import load_model
-    from monitor.plots import draw_strips
-    from monitor.readers.files import read_recording
-    from training.embedding import check_model, read_embeddings
-    from training.similar import beat_at, most_alike, seconds_of, strips_of
+    from monitor.model.model import load_model
+    from monitor.recordings.files import read_recording
+    from monitor.scan.paper import draw_strips
+    from training.report.embedding import check_model, read_embeddings
+    from training.report.similar import beat_at, most_alike, seconds_of, strips_of
 
     try:
         at_s = seconds_of(at)
@@ -81,7 +81,7 @@ def similar(
 def _table(rows: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
-    from monitor.scan_view import clock
+    from monitor.scan.terminal import clock
 
     table = Table(title="Most alike", title_justify="left", header_style="bold")
     for heading in ("recording", "lead", "label"):

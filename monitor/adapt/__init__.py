@@ -1,0 +1,1 @@
+"""What one stream has taught, and nothing that was flagged teaches."""

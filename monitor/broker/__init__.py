@@ -1,0 +1,1 @@
+"""Kafka as everybody here uses it."""

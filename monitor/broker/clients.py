@@ -1,0 +1,194 @@
+"""Kafka clients made from settings, and Kafka's errors in an operator's words."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import kafka
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import AuthorizationError, KafkaConfigurationError, KafkaError
+
+from monitor.config import KafkaSettings
+from monitor.errors import BrokerError, ConfigError
+
+logger = logging.getLogger(__name__)
+_REFUSED = ("Authentication", "Sasl", "credential", "password")
+_TLS = ("Handshake failed", "certificate", "[SSL")
+# The answer to a failed login is often lost in the closing of the connection. That the version was
+# exchanged before shows that the address and TLS were right.
+_HUNG_UP = re.compile(r"broker_version=\(\d.*Connection lost: .*disconnected")
+_KEYS = (
+    "security_protocol",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+    "sasl_kerberos_service_name",
+    "ssl_cafile",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_password",
+    "ssl_crlfile",
+    "ssl_ciphers",
+    "ssl_check_hostname",
+)
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """What every client is given; holds secrets in the clear, so never to be printed."""
+    values = {key: getattr(settings, key) for key in _KEYS}
+    plain = {
+        key: value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        for key, value in values.items()
+    }
+    servers = [server.strip() for server in settings.bootstrap_servers.split(",")]
+    return plain | {
+        "bootstrap_servers": servers,
+        "bootstrap_timeout_ms": _ms(settings.connect_timeout_s),
+        "metrics_enabled": False,  # ours are in monitor.worker.metrics
+    }
+
+
+def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
+    """A consumer of the worker's group, cooperative-sticky, that commits nothing by itself."""
+    return _open(
+        kafka.KafkaConsumer,
+        settings,
+        **{
+            "group_id": settings.group_id,
+            "group_instance_id": settings.instance_id,
+            "partition_assignment_strategy": [CooperativeStickyAssignor],
+            "isolation_level": "read_committed",
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            "allow_auto_create_topics": False,
+            "session_timeout_ms": _ms(settings.session_timeout_s),
+            "heartbeat_interval_ms": _ms(settings.heartbeat_interval_s),
+            "max_poll_interval_ms": _ms(settings.max_poll_interval_s),
+            "max_poll_records": settings.max_poll_records,
+            "fetch_max_wait_ms": _ms(settings.fetch_wait_s),
+        }
+        | options,
+    )
+
+
+def open_reader(settings: KafkaSettings, **options: Any) -> Any:
+    """A consumer without a group, for partitions assigned by hand; sees committed records only."""
+    return _open(
+        kafka.KafkaConsumer,
+        settings,
+        **{
+            "isolation_level": "read_committed",
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            "allow_auto_create_topics": False,
+            "fetch_max_wait_ms": _ms(settings.fetch_wait_s),
+        }
+        | options,
+    )
+
+
+def open_producer(settings: KafkaSettings, transactional_id: str | None = None, **options: Any) -> Any:
+    """An idempotent producer; with a transactional id, one that has fenced its predecessor."""
+    transaction = {
+        "transactional_id": transactional_id,
+        "transaction_timeout_ms": _ms(settings.transaction_timeout_s),
+    }
+    return _open(
+        kafka.KafkaProducer,
+        settings,
+        **{
+            "acks": "all",
+            "enable_idempotence": True,
+            "compression_type": "lz4",
+            "linger_ms": 5,
+            "batch_size": 1 << 18,  # a commit interval's records leave in few requests
+            "allow_auto_create_topics": False,
+        }
+        | (transaction if transactional_id else {})
+        | options,
+    )
+
+
+def open_admin(settings: KafkaSettings) -> Any:
+    """A client for topics and offsets."""
+    return _open(kafka.KafkaAdminClient, settings)
+
+
+def _open(client: Any, settings: KafkaSettings, **options: Any) -> Any:
+    # The admin client of kafka-python 3.0.12 knows no ssl_ciphers and no metrics_enabled.
+    known = {key: value for key, value in client_options(settings).items() if key in client.DEFAULT_CONFIG}
+    with explained(settings):
+        return client(**known, **options)
+
+
+def listens(settings: KafkaSettings, timeout_s: float = 1.0) -> bool:
+    """True if a TCP connection to one of the servers can be made; asks nothing of it."""
+    for server in settings.bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+@contextmanager
+def explained(settings: KafkaSettings) -> Iterator[None]:
+    """Turn what kafka-python raises in the block into BrokerError; its log often has the reason."""
+    heard = _Overheard()
+    library = logging.getLogger("kafka")
+    library.addHandler(heard)
+    try:
+        yield
+    except KafkaConfigurationError as exc:
+        raise ConfigError(f"kafka: {exc}") from exc
+    except (KafkaError, OSError) as exc:
+        raise BrokerError(explain(exc, heard.lines, settings)) from exc
+    finally:
+        library.removeHandler(heard)
+
+
+class _Overheard(logging.Handler):
+    """Keeps the warnings and errors that kafka-python logs while it fails."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def explain(error: Exception, heard: list[str], settings: KafkaSettings) -> str:
+    """One line that tells a wrong password from a wrong certificate from an unreachable broker."""
+    servers = settings.bootstrap_servers
+    if isinstance(error, AuthorizationError):
+        return f"{servers}: not allowed by the broker's access rules: {error}"
+    lines = [str(error), *heard]
+    for words, meaning in (
+        (_REFUSED, "the broker refused our user or password"),
+        (_TLS, "no TLS connection could be made"),
+    ):
+        reason = next((line for line in lines if any(word in line for word in words)), None)
+        if reason is not None:
+            return f"{servers}: {meaning}: {_short(reason)}"
+    if settings.sasl_mechanism and any(map(_HUNG_UP.search, heard)):
+        return f"{servers}: the broker refused our user or password: it closed the connection at login"
+    if "bootstrap" in str(error).lower():
+        reason = next((line for line in heard if "failed" in line.lower()), str(error))
+        return f"{servers}: cannot be reached: {_short(reason)}"
+    return f"{servers}: {type(error).__name__}: {_short(str(error))}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)

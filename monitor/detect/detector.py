@@ -1,0 +1,184 @@
+"""The signal path in one piece: batches of chunks in, events and scored windows out; no I/O."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.detect.findings import Report, Watch, to_input
+from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
+from monitor.detect.lead_groups import Lane
+from monitor.detect.order import Run, Stream, admit, give_up, join, new_stream
+from monitor.detect.snapshots import pack, unpack
+from monitor.ecg.filters import INTERNAL_RATE_HZ, MISSING
+from monitor.ecg.windows import WindowSpec
+from monitor.formats.chunks import Chunk
+from monitor.model.model import Model
+
+
+class Detector:
+    """Finds anomalies in many streams; what it says depends on their chunks and tunings alone.
+
+    Chunks of any size, in any mix with other streams', give the same findings bit for bit. gate_noise:
+    False judges noise, too, to measure what the gate is worth. watch: is shown every window, for
+    what findings do not tell.
+    """
+
+    def __init__(self, model: Model, *, gate_noise: bool = True, watch: Watch | None = None) -> None:
+        self.model, self._gate_noise, self._watch = model, gate_noise, watch
+        self.model_name, self.model_version = model.name, model.version
+        self._lanes: dict[int, Lane] = {}  # by number of leads
+        self._streams: dict[str, tuple[Stream, Lane, int]] = {}  # with lane and slot
+        self._tunings: dict[str, Tuning] = {}  # those that set anything
+        self._stages: dict[str, float] = defaultdict(float)
+
+    def process(self, chunks: Sequence[Chunk]) -> Detection:
+        """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
+        counts: Counter[str] = Counter()
+        rejected: list[Rejected] = []
+        runs: dict[str, list[Run]] = {}
+        report = Report(self.model)
+        last_chunk: dict[str, int] = {}
+        for index, chunk in enumerate(chunks):
+            last_chunk[chunk.stream] = index
+            known = self._streams.get(chunk.stream)
+            if known is not None and not known[0].describes(chunk):
+                # A new session, rate or set of leads: finish the old segment before its slot is given away.
+                stream, lane, slot = known
+                last = [*runs.pop(chunk.stream, []), *give_up(stream, counts)]
+                self._advance({chunk.stream: last}, report, counts)
+                lane.end_segment(stream, slot, stream.expected, report)
+                self._close(chunk.stream)
+            if chunk.stream not in self._streams:
+                self._open(new_stream(chunk, self._tunings.get(chunk.stream, PLAIN)))
+            released, refusal = admit(self._streams[chunk.stream][0], chunk, index, counts)
+            if refusal:
+                rejected.append(refusal)
+            else:
+                counts["samples"] += len(chunk)
+            runs.setdefault(chunk.stream, []).extend(released)
+        self._advance(runs, report, counts)
+        for name in last_chunk:
+            self._streams[name][0].forget_clocks()
+        return self._detection(report, last_chunk, rejected, counts)
+
+    def finish(self, stream: str) -> Detection:
+        """Findings of a recording's tail: what its last samples lack is taken as missing."""
+        known, _, _ = self._streams[stream]
+        counts: Counter[str] = Counter()
+        report = Report(self.model)
+        spec = self.model.manifest.windows
+        last = give_up(known, counts)
+        self._advance({stream: [*last, _padding(known, spec)]}, report, counts)
+        report.cut_at(known.expected)
+        if to_input(known, spec.fixed_span // 2) >= known.expected:
+            report.gap(known, 0, known.expected)  # shorter than half a window: none has its centre in it
+        return self._detection(report, {stream: 0}, [], counts)
+
+    def tune(self, stream: str, tuning: Tuning) -> None:
+        """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
+        self._tunings[stream] = tuning
+        if stream in self._streams:
+            known, lane, slot = self._streams[stream]
+            known.tuning = tuning
+            lane.tune(slot, tuning)
+
+    def snapshot(self, stream: str) -> bytes:
+        """All that is known of a stream but its tuning, held chunks included, with the model's version."""
+        known, lane, slot = self._streams[stream]
+        return pack(known, lane.take(slot), self.model_version)
+
+    def restore(self, stream: str, state: bytes) -> None:
+        """Take over a snapshot; raises StateError if it does not fit, leaving the stream unknown."""
+        self.forget(stream)
+        known, arrays = unpack(state, self.model_version, stream)
+        self._open(known)
+        try:
+            _, lane, slot = self._streams[stream]
+            lane.put(slot, arrays)
+        except Exception:
+            self.forget(stream)
+            raise
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream with its tuning; unknown ones are ignored."""
+        self._tunings.pop(stream, None)
+        self._close(stream)
+
+    def _close(self, stream: str) -> None:
+        known = self._streams.pop(stream, None)
+        if known is not None:
+            known[1].close(known[2])
+
+    def streams(self) -> list[str]:
+        """Ids of the streams that hold state."""
+        return list(self._streams)
+
+    def learning(self) -> int:
+        """Number of streams that do not yet know their usual beat."""
+        return sum(lane.learning() for lane in self._lanes.values())
+
+    def open_episodes(self) -> int:
+        """Number of episodes that have begun and not ended."""
+        return sum(lane.open_episodes() for lane in self._lanes.values())
+
+    def _open(self, stream: Stream) -> None:
+        leads = len(stream.leads)
+        if leads not in self._lanes:
+            self._lanes[leads] = Lane(self.model, leads, gate_noise=self._gate_noise)
+        lane = self._lanes[leads]
+        slot = lane.open()
+        lane.tune(slot, stream.tuning)
+        self._streams[stream.name] = (stream, lane, slot)
+
+    def _advance(self, runs: dict[str, list[Run]], report: Report, counts: Counter[str]) -> None:
+        """Feed every stream's runs, one run a stream and pass; a second pass only after a long gap."""
+        queues = {name: join(released) for name, released in runs.items() if released}
+        while queues:
+            by_lane: dict[int, list[tuple[Stream, int, Run]]] = defaultdict(list)
+            for name, queue in queues.items():
+                stream, _, slot = self._streams[name]
+                by_lane[len(stream.leads)].append((stream, slot, queue.pop(0)))
+            for leads, batch in by_lane.items():
+                self._lanes[leads].advance(batch, report, counts, self._timed)
+            queues = {name: queue for name, queue in queues.items() if queue}
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._stages[stage] += time.perf_counter() - start
+
+    def _detection(
+        self, report: Report, last_chunk: dict[str, int], rejected: list[Rejected], counts: Counter[str]
+    ) -> Detection:
+        stages, self._stages = dict(self._stages), defaultdict(float)
+        events, windows = report.events, report.windows()
+        if self._watch is not None:
+            report.show(self._watch)
+        return Detection(
+            events=events,
+            windows=windows,
+            rejected=rejected,
+            event_chunk=_chunk_of([event.stream for event in events], last_chunk),
+            window_chunk=_chunk_of(windows.stream, last_chunk),
+            counts=counts,
+            stage_seconds=stages,
+        )
+
+
+def _chunk_of(streams: list[str], last_chunk: dict[str, int]) -> NDArray[np.int64]:
+    """Index of the last chunk of each named stream: any one tells its partition."""
+    return np.array([last_chunk[stream] for stream in streams], np.int64)
+
+
+def _padding(stream: Stream, spec: WindowSpec) -> Run:
+    """Missing samples enough to complete every window that holds a real one."""
+    n = int((spec.fixed_span + 2 * spec.fixed_hop) * stream.rate_hz / INTERNAL_RATE_HZ)
+    shape = (n, len(stream.leads))
+    return Run(np.zeros(shape, np.float32), np.full(shape, MISSING, np.uint8), stream.expected, fresh=False)

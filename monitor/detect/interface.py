@@ -1,0 +1,93 @@
+"""What the worker asks of a detector: batches of chunks in, findings out, state by stream; no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.formats.chunks import Chunk
+from monitor.formats.events import Event, ScoredWindows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What a person has set for a stream, as far as it concerns what is found and said of it."""
+
+    budget_per_hour: float | None = None  # of false alarms; None: the model's
+    paced: bool = False  # events say so
+    muted: bool = False  # events say so; none is left out
+    lead_names: tuple[str, ...] | None = None  # in events, where the stream has as many leads
+
+    def names(self, leads: tuple[str, ...]) -> tuple[str, ...]:
+        """What a stream's leads are called in events."""
+        return self.lead_names if self.lead_names and len(self.lead_names) == len(leads) else leads
+
+
+PLAIN = Tuning()  # nothing is set
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A chunk that the detector refused; the worker dead-letters its record."""
+
+    index: int  # in the batch
+    reason: str  # "out_of_order", ...: a metric label and a header
+    message: str
+
+
+@dataclass(slots=True, eq=False)
+class Detection:
+    """What one batch of chunks gave."""
+
+    events: list[Event]
+    windows: ScoredWindows
+    rejected: list[Rejected]
+    event_chunk: NDArray[np.int64]  # (n_events,) index in the batch of the chunk that decided each event
+    window_chunk: NDArray[np.int64]  # (n_windows,) the same for each window
+    # "samples", "gaps", "duplicates", "reordered", "beats", "windows_beat", "windows_fixed", "quality_<name>"
+    counts: Counter[str] = field(default_factory=Counter)
+    stage_seconds: dict[str, float] = field(default_factory=dict)  # "filter", "detect", "score", "decide"
+
+
+class StreamDetector(Protocol):
+    """The signal path in one piece, for many streams; what it says depends on chunks and tuning alone."""
+
+    model_name: str
+    model_version: str
+
+    def process(self, chunks: Sequence[Chunk]) -> Detection:
+        """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
+        ...
+
+    def tune(self, stream: str, tuning: Tuning) -> None:
+        """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
+        ...
+
+    def snapshot(self, stream: str) -> bytes:
+        """All that is known of a stream but its tuning, held chunks included, with the model's version."""
+        ...
+
+    def restore(self, stream: str, state: bytes) -> None:
+        """Take over a snapshot; raises StateError if it does not fit, leaving the stream unknown."""
+        ...
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream; unknown ones are ignored."""
+        ...
+
+    def streams(self) -> list[str]:
+        """Ids of the streams that hold state."""
+        ...
+
+    def learning(self) -> int:
+        """Number of streams that do not yet know their usual beat."""
+        ...
+
+    def open_episodes(self) -> int:
+        """Number of episodes that have begun and not ended."""
+        ...

@@ -1,0 +1,1 @@
+"""Samples to windows: causally, many streams at once."""

@@ -1,0 +1,1 @@
+"""Window to p-value: the model folder in memory."""

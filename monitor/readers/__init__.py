@@ -1,1 +1,0 @@
-"""Recordings from files: one module a format, `files` to choose among them."""

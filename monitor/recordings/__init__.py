@@ -1,0 +1,1 @@
+"""Recordings from files, real and made up, cut into chunks in time."""

@@ -1,0 +1,1 @@
+"""A recording to findings, and what is shown of them."""

@@ -1,0 +1,1 @@
+"""The last minutes of every stream, as the page holds them."""

@@ -1,0 +1,1 @@
+"""What the page shows, made from what it holds."""

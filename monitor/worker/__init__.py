@@ -1,0 +1,1 @@
+"""The daemon: poll, detect, commit as one."""

@@ -1,0 +1,196 @@
+"""One batch of records through decoder and detector, and what comes out as records to produce."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config import DeliverySettings, Topics
+from monitor.detect.interface import Detection, StreamDetector
+from monitor.errors import DecodeError
+from monitor.formats.chunks import MSGPACK, Chunk, decode_chunk
+from monitor.formats.events import CLOUDEVENT, ScoredWindows, encode_beats, encode_event
+from monitor.worker.metrics import Metrics
+from monitor.worker.partition import Outgoing, PartitionProgress
+from monitor.worker.settings import Tunings
+
+BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
+LATENCIES_PER_BATCH = 32
+_CONTENT_TYPE = "content-type"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A chunk with the record that it came from."""
+
+    progress: PartitionProgress
+    record: Any
+    chunk: Chunk
+
+
+class Batches:
+    """Turns polled records into pending output; the only place where input meets the detector."""
+
+    def __init__(
+        self,
+        detector: StreamDetector,
+        metrics: Metrics,
+        topics: Topics,
+        delivery: DeliverySettings,
+        tunings: Tunings,
+    ) -> None:
+        self._detector = detector
+        self._metrics = metrics
+        self._topics = topics
+        self._delivery = delivery
+        self.tunings = tunings
+
+    def process(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[str]:
+        """Process records of some partitions, each in offset order; returns the streams seen."""
+        began = time.perf_counter()
+        taken = self._decode(batch)
+        self._metrics.time_stages({"decode": time.perf_counter() - began})
+        for group in self._tuned(taken):
+            # Apart, so that no finding of a muted record can be laid to one that is heard.
+            muted = [item.progress.muted(item.record.offset) for item in group]
+            for heard in (False, True):
+                part = [item for item, mute in zip(group, muted, strict=True) if mute is not heard]
+                if part:
+                    self._detect(part, heard)
+        self._count_records(batch)
+        for progress, records in batch.items():
+            progress.advance(records[-1].offset)
+        return [item.chunk.stream for item in taken]
+
+    def _tuned(self, taken: list[_Taken]) -> Iterator[list[_Taken]]:
+        """The chunks in order, parted where what a person has set begins or ceases to hold."""
+        group: list[_Taken] = []
+        for item in taken:
+            stream, offset = item.chunk.stream, item.record.offset
+            replayed = item.progress.muted(offset)
+            tuning, took_effect = self.tunings.change(stream, item.record.timestamp, replayed)
+            if took_effect:
+                item.progress.hasten(stream)
+            if tuning is not None:
+                yield group
+                group = []
+                self._detector.tune(stream, tuning)  # those before have been processed by now
+            group.append(item)
+        yield group
+
+    def _detect(self, taken: list[_Taken], heard: bool) -> None:
+        detection = self._detector.process([item.chunk for item in taken])
+        self._count_findings(len(taken), detection)
+        if heard:
+            refused = {rejected.index for rejected in detection.rejected}
+            chunks = [item.chunk for index, item in enumerate(taken) if index not in refused]
+            self._metrics.signal_seconds.inc(sum(len(chunk) / chunk.rate_hz for chunk in chunks))
+            self._route(taken, detection)
+
+    def _decode(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[_Taken]:
+        now_s = time.monotonic()
+        taken = []
+        for progress, records in batch.items():
+            for record in records:
+                try:
+                    chunk = decode_chunk(record.value, _content_type(record), record.key)
+                except DecodeError as error:
+                    self._bury(progress, record, error.reason, str(error))
+                    continue
+                if progress.wants(chunk.stream, record.offset):
+                    progress.note(chunk.stream, record.offset, now_s)
+                    taken.append(_Taken(progress, record, chunk))
+        return taken
+
+    def _route(self, taken: list[_Taken], detection: Detection) -> None:
+        for event, index in zip(detection.events, detection.event_chunk, strict=True):
+            pending = taken[index].progress.pending
+            headers = [(_CONTENT_TYPE, CLOUDEVENT.encode())]
+            pending.records.append(
+                Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
+            )
+            pending.events.append((event.kind, event.time_us, event.muted))
+            if event.begins and not event.muted:
+                pending.alarms.append(event.kind)
+        for rejected in detection.rejected:
+            source = taken[rejected.index]
+            self._bury(source.progress, source.record, rejected.reason, rejected.message)
+        if len(detection.windows):
+            self._route_windows(taken, detection)
+
+    def _route_windows(self, taken: list[_Taken], detection: Detection) -> None:
+        place = np.array([item.progress.partition.partition for item in taken])[detection.window_chunk]
+        progress = {item.progress.partition.partition: item.progress for item in taken}
+        for number in np.unique(place):
+            rows = np.flatnonzero(place == number)
+            pending = progress[number].pending
+            step = max(1, len(rows) // LATENCIES_PER_BATCH)
+            pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
+            if self._delivery.write_beats:
+                for start in range(0, len(rows), BEATS_PER_RECORD):
+                    value = encode_beats(_rows(detection.windows, rows[start : start + BEATS_PER_RECORD]))
+                    headers = [(_CONTENT_TYPE, MSGPACK.encode())]
+                    pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(number)))
+
+    def _bury(self, progress: PartitionProgress, record: Any, reason: str, message: str) -> None:
+        if progress.muted(record.offset):
+            return
+        limit = self._delivery.max_record_bytes
+        progress.pending.records.append(dead_letter(self._topics.deadletter, record, reason, message, limit))
+        progress.pending.dead.append(reason)
+
+    def _count_records(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> None:
+        self._metrics.batch_records.observe(sum(map(len, batch.values())))
+        for progress, records in batch.items():
+            muted = sum(progress.muted(record.offset) for record in records)
+            progress.pending.inputs += len(records) - muted
+            self._metrics.replayed.inc(muted)
+
+    def _count_findings(self, n_chunks: int, detection: Detection) -> None:
+        self._metrics.chunks.inc(n_chunks)
+        self._metrics.count_batch(detection.counts)
+        self._metrics.time_stages(detection.stage_seconds)
+        self._metrics.count_windows(detection.windows)
+
+
+def dead_letter(topic: str, record: Any, reason: str, message: str, limit: int) -> Outgoing:
+    """The record as received, its value cut to `limit` bytes; headers say why and where it was."""
+    value = record.value or b""
+    headers = [
+        ("reason", reason.encode()),
+        ("message", message.encode()[:1000]),
+        ("source-topic", record.topic.encode()),
+        ("source-partition", str(record.partition).encode()),
+        ("source-offset", str(record.offset).encode()),
+        ("sha256", hashlib.sha256(value).hexdigest().encode()),
+        ("length", str(len(value)).encode()),
+        (_CONTENT_TYPE, _content_type(record).encode()[:200]),
+    ]
+    key = None if record.key is None else bytes(record.key)[:1000]
+    return Outgoing(topic, key, bytes(value[:limit]), headers)
+
+
+def _content_type(record: Any) -> str:
+    value = dict(record.headers or ()).get(_CONTENT_TYPE)
+    return MSGPACK if value is None else value.decode("utf-8", "replace")
+
+
+def _rows(windows: ScoredWindows, rows: NDArray[np.intp]) -> ScoredWindows:
+    return ScoredWindows(
+        stream=[windows.stream[row] for row in rows],
+        session=[windows.session[row] for row in rows],
+        sample=windows.sample[rows],
+        time_us=windows.time_us[rows],
+        rr_s=windows.rr_s[rows],
+        score=windows.score[rows],
+        p_value=windows.p_value[rows],
+        anomalous=windows.anomalous[rows],
+        kind=[windows.kind[row] for row in rows],
+        quality=[windows.quality[row] for row in rows],
+    )

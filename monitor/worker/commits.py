@@ -1,0 +1,177 @@
+"""When to commit, what a commit holds, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.structs import MemberState
+
+from monitor.config import Settings
+from monitor.detect.interface import StreamDetector
+from monitor.errors import BrokerError
+from monitor.worker.delivery import Delivery, Parcel
+from monitor.worker.metrics import Metrics
+from monitor.worker.partition import Outgoing, PartitionProgress, Pending
+from monitor.worker.recovery import commit_entry, snapshot_headers
+from monitor.worker.settings import Tunings
+
+logger = logging.getLogger(__name__)
+RETRY_S = 0.2  # between attempts of a commit that failed
+GIVE_UP_S = 60.0  # without a commit, then the process ends and its supervisor takes over
+LAST_ATTEMPTS = 5  # on shutdown
+
+Owned = Mapping[TopicPartition, PartitionProgress]
+
+
+class Committer:
+    """Commits pending output of the owned partitions as one parcel."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        detector: StreamDetector,
+        metrics: Metrics,
+        consumer: Any,
+        delivery: Delivery,
+        tunings: Tunings,
+    ) -> None:
+        self._settings = settings
+        self._detector = detector
+        self._metrics = metrics
+        self._consumer = consumer
+        self._delivery = delivery
+        self._tunings = tunings
+        self._committed_s = time.monotonic()  # end of the last attempt that had nothing left to do
+        self._retry_s = 0.0  # not before this
+        self._failing_since_s: float | None = None  # commits are refused
+        self._waiting_since_s: float | None = None  # or cannot be tried, as in a rebalance
+        self._held = False
+
+    @property
+    def healthy(self) -> bool:
+        """False while commits fail."""
+        return self._failing_since_s is None
+
+    def commit_if_due(self, owned: Owned) -> None:
+        """Commit at once if an event waits, else at the interval; hold the input while none gets through."""
+        now_s = time.monotonic()
+        if self._is_due(owned, now_s) and now_s >= self._retry_s:
+            self._try_commit(owned, everything=False)
+        pending = sum(progress.pending.inputs for progress in owned.values())
+        self._metrics.pending_records.set(pending)
+        self._hold(pending >= self._settings.delivery.max_pending_records)
+
+    def commit_all(self, owned: Owned) -> None:
+        """On shutdown: commit what is pending with a snapshot of every stream; a few attempts."""
+        for _ in range(LAST_ATTEMPTS):
+            if self._try_commit(owned, everything=True):
+                return
+            time.sleep(RETRY_S)
+        logger.error("left without a last commit: the next owner does the last records again")
+
+    def _is_due(self, owned: Owned, now_s: float) -> bool:
+        delivery = self._settings.delivery
+        if any(progress.pending.events for progress in owned.values()):
+            return True
+        if sum(progress.pending.inputs for progress in owned.values()) >= delivery.max_pending_records:
+            return True
+        return now_s - self._committed_s >= delivery.commit_interval_s
+
+    def _try_commit(self, owned: Owned, everything: bool) -> bool:
+        began = time.monotonic()
+        due = {place: progress.due(began, everything) for place, progress in owned.items()}
+        changed = {place: progress for place, progress in owned.items() if progress.dirty or due[place]}
+        if not changed:
+            self._committed_s = began
+            return True
+        member = self._consumer.group_metadata()
+        if member.state is not MemberState.STABLE or member.generation_id < 0:
+            # Without a generation the broker could not tell us from a stranger and would take
+            # offsets of partitions that others own.
+            self._not_now(began)
+            return False
+        snapshots = [
+            record for place, progress in changed.items() for record in self._snapshots(progress, due[place])
+        ]
+        parcel = Parcel(
+            records=[record for progress in changed.values() for record in progress.pending.records],
+            snapshots=snapshots,
+            offsets={
+                place: commit_entry(progress.next_offset, progress.replay_after(due[place]))
+                for place, progress in changed.items()
+            },
+            member=member,
+        )
+        if not self._delivery.deliver(parcel):
+            self._failed(began)
+            return False
+        self._succeeded(snapshots, [changed[place].commit(due[place], began) for place in changed])
+        return True
+
+    def _snapshots(self, progress: PartitionProgress, streams: list[str]) -> list[Outgoing]:
+        kafka = self._settings.kafka
+        known = set(self._detector.streams()) if streams else set()  # not if all its chunks were refused
+        return [
+            Outgoing(
+                kafka.topics.state,
+                stream.encode(),
+                self._detector.snapshot(stream),
+                snapshot_headers(kafka.group_id, progress.next_offset, self._tunings.name(stream)),
+                progress.partition.partition,
+            )
+            for stream in streams
+            if stream in known
+        ]
+
+    def _failed(self, began: float) -> None:
+        self._failing_since_s = self._failing_since_s or began
+        self._metrics.commits.labels("aborted").inc()
+        self._not_now(began)
+
+    def _not_now(self, began: float) -> None:
+        self._waiting_since_s = self._waiting_since_s or began
+        waited_s = time.monotonic() - self._waiting_since_s
+        self._retry_s = time.monotonic() + RETRY_S
+        limit_s = GIVE_UP_S + self._settings.kafka.max_poll_interval_s  # a rebalance may take the latter
+        if waited_s > limit_s:
+            raise BrokerError(f"no commit has succeeded for {waited_s:.0f} s")
+
+    def _succeeded(self, snapshots: list[Outgoing], done: list[Pending]) -> None:
+        self._committed_s = time.monotonic()
+        self._failing_since_s = self._waiting_since_s = None
+        metrics = self._metrics
+        metrics.commits.labels("committed").inc()
+        metrics.last_commit.set_to_current_time()
+        metrics.time_stages(self._delivery.stage_seconds)
+        metrics.snapshots.inc(len(snapshots))
+        metrics.snapshot_bytes.inc(sum(len(record.value or b"") for record in snapshots))
+        now_us = time.time_ns() // 1000
+        for pending in done:
+            self._count(pending, now_us)
+
+    def _count(self, pending: Pending, now_us: int) -> None:
+        for kind, time_us, muted in pending.events:
+            counter = self._metrics.muted_events if muted else self._metrics.events
+            counter.labels(str(kind)).inc()
+            self._metrics.latency.labels("event").observe(max(0.0, (now_us - time_us) / 1e6))
+        for kind in pending.alarms:
+            self._metrics.alarms.labels(str(kind)).inc()
+        windows = self._metrics.latency.labels("window")
+        for time_us in pending.windows_us:
+            windows.observe(max(0.0, (now_us - time_us) / 1e6))
+        for reason in pending.dead:
+            self._metrics.dead_letters.labels(reason).inc()
+
+    def _hold(self, full: bool) -> None:
+        # Back-pressure: nothing is dropped, fetching stops until a commit gets through.
+        places = self._consumer.assignment()
+        if full and places:
+            self._consumer.pause(*places)
+        elif self._held:
+            self._consumer.resume(*places)
+        self._held = full
+        self._metrics.paused.set(full)

@@ -1,0 +1,72 @@
+"""Gauges that follow the wall clock and the broker: lag, silent streams, open episodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka import TopicPartition
+
+from monitor.config import Settings
+from monitor.detect.interface import StreamDetector
+from monitor.worker.metrics import Metrics
+from monitor.worker.partition import PartitionProgress
+
+UPDATE_S = 1.0
+GONE_AFTER_S = 3600.0  # a stream silent for longer was taken off rather than has failed
+
+
+class Gauges:
+    """Brings the gauges up to date about once a second; nothing here moves an event."""
+
+    def __init__(self, settings: Settings, detector: StreamDetector, metrics: Metrics, consumer: Any) -> None:
+        self._silent_after_s = settings.metrics.silent_after_s
+        self._detector = detector
+        self._metrics = metrics
+        self._consumer = consumer
+        self._seen_s: dict[str, float] = {}  # stream → monotonic time of its last record
+        self._reached_ms: dict[TopicPartition, int] = {}  # timestamp of the last record processed
+        self._next_s = 0.0
+
+    def saw(self, streams: Iterable[str]) -> None:
+        """These streams have just sent."""
+        self._seen_s.update(dict.fromkeys(streams, time.monotonic()))
+
+    def reached(self, place: TopicPartition, timestamp_ms: int) -> None:
+        """The last record processed of a partition bears this time."""
+        self._reached_ms[place] = timestamp_ms
+
+    def forget(self, place: TopicPartition, streams: Iterable[str]) -> None:
+        """A partition and its streams are no longer ours."""
+        self._reached_ms.pop(place, None)
+        for stream in streams:
+            self._seen_s.pop(stream, None)
+        for gauge in (self._metrics.lag_records, self._metrics.lag_seconds):
+            gauge.labels(place.topic, str(place.partition))  # remove() complains of labels never used
+            gauge.remove(place.topic, str(place.partition))
+
+    def update(self, owned: Mapping[TopicPartition, PartitionProgress]) -> None:
+        """Set every gauge, at most once in UPDATE_S."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + UPDATE_S
+        self._seen_s = {name: at for name, at in self._seen_s.items() if now_s - at <= GONE_AFTER_S}
+        silent = sum(now_s - seen_s > self._silent_after_s for seen_s in self._seen_s.values())
+        self._metrics.streams_silent.set(silent)
+        self._metrics.streams_active.set(len(self._seen_s) - silent)
+        self._metrics.streams_learning.set(self._detector.learning())
+        self._metrics.episodes_open.set(self._detector.open_episodes())
+        self._metrics.partitions.set(len(owned))
+        for place, progress in owned.items():
+            self._set_lag(place, progress.next_offset)
+
+    def _set_lag(self, place: TopicPartition, next_offset: int) -> None:
+        end = self._consumer.highwater(place)
+        lag = max(0, (end or next_offset) - next_offset)
+        labels = place.topic, str(place.partition)
+        self._metrics.lag_records.labels(*labels).set(lag)
+        reached_ms = self._reached_ms.get(place)
+        age_s = time.time() - reached_ms / 1000 if lag and reached_ms else 0.0
+        self._metrics.lag_seconds.labels(*labels).set(max(0.0, age_s))

@@ -1,0 +1,108 @@
+"""How far one input partition has come: processed, committed, and held by its streams' snapshots."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+from kafka import TopicPartition
+
+from monitor.formats.events import Kind
+from monitor.worker.recovery import StartPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be produced; partition None means by the key's hash."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    partition: int | None = None
+
+
+@dataclass(slots=True)
+class Pending:
+    """What a partition's input gave since the last commit; dropped whole if the partition goes."""
+
+    records: list[Outgoing] = field(default_factory=list)
+    inputs: int = 0  # records processed
+    # Kind, R peak's time in µs since the epoch, and whether a person muted the stream
+    events: list[tuple[Kind, int, bool]] = field(default_factory=list)
+    alarms: list[Kind] = field(default_factory=list)  # those not muted that begin something
+    windows_us: list[int] = field(default_factory=list)  # R peak times of some windows, for the latency
+    dead: list[str] = field(default_factory=list)  # reasons of dead letters
+
+
+class PartitionProgress:
+    """Offsets of one partition; `due` times are the process's monotonic clock and move no event."""
+
+    def __init__(self, partition: TopicPartition, start: StartPoint, snapshot_interval_s: float) -> None:
+        self.partition = partition
+        self.committed = start.committed  # output of records before this has been sent: it is muted
+        self.next_offset = start.replay  # of the first record not processed
+        self.pending = Pending()
+        self.streams: set[str] = set(start.snapshots)
+        self._valid_from = {stream: snapshot.offset for stream, snapshot in start.snapshots.items()}
+        self._first_since: dict[str, int] = {}  # stream → first input that its last snapshot lacks
+        self._snapshot_at: dict[str, float] = {}
+        self._interval_s = snapshot_interval_s
+
+    def wants(self, stream: str, offset: int) -> bool:
+        """False for a record whose effect is already in the stream's restored state."""
+        return offset >= self._valid_from.get(stream, 0)
+
+    def muted(self, offset: int) -> bool:
+        """True for a record whose output an earlier life of this group has committed."""
+        return offset < self.committed
+
+    def note(self, stream: str, offset: int, now_s: float) -> None:
+        """A record of this stream has been given to the detector."""
+        self.streams.add(stream)
+        self._first_since.setdefault(stream, offset)
+        if stream not in self._snapshot_at:
+            # A fixed fraction of the interval by stream, so that snapshots of many don't fall together.
+            phase = zlib.crc32(stream.encode()) / 2**32
+            self._snapshot_at[stream] = now_s + self._interval_s * phase
+
+    def hasten(self, stream: str) -> None:
+        """Let the next commit hold this stream's state."""
+        self._snapshot_at[stream] = 0.0
+
+    def advance(self, last_offset: int) -> None:
+        """All records up to this one have been processed."""
+        if last_offset < self.next_offset:
+            raise ValueError(f"{self.partition} went back from {self.next_offset} to {last_offset + 1}")
+        self.next_offset = last_offset + 1
+
+    @property
+    def replaying(self) -> bool:
+        """True while records are read again whose output is committed."""
+        return self.next_offset < self.committed
+
+    @property
+    def dirty(self) -> bool:
+        """True if there is output, or at least an offset, to commit."""
+        return self.next_offset > self.committed
+
+    def due(self, now_s: float, everything: bool = False) -> list[str]:
+        """Streams with input since their last snapshot whose time has come; none during a replay."""
+        if self.replaying:
+            return []
+        return [stream for stream in self._first_since if everything or self._snapshot_at[stream] <= now_s]
+
+    def replay_after(self, snapshots: list[str]) -> int:
+        """Where a restart must begin to read once these streams' snapshots are committed."""
+        written = set(snapshots)
+        left = (first for stream, first in self._first_since.items() if stream not in written)
+        return min(left, default=self.next_offset)
+
+    def commit(self, snapshots: list[str], now_s: float) -> Pending:
+        """Note that everything up to here, with these snapshots, is committed; returns what that was."""
+        for stream in snapshots:
+            del self._first_since[stream]
+            self._snapshot_at[stream] = now_s + self._interval_s
+        self.committed = self.next_offset
+        done, self.pending = self.pending, Pending()
+        return done

@@ -1,0 +1,203 @@
+"""The daemon's loop: poll, decode, detect, and commit output together with the input's offsets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from kafka import TopicPartition
+
+from monitor.broker.clients import explained, open_consumer
+from monitor.broker.topics import check_topics
+from monitor.config import Settings
+from monitor.detect.interface import StreamDetector
+from monitor.errors import StateError
+from monitor.worker.assignment import Assignment, Joining
+from monitor.worker.batches import Batches
+from monitor.worker.commits import Committer
+from monitor.worker.delivery import Delivery, open_delivery
+from monitor.worker.gauges import Gauges
+from monitor.worker.health import Health
+from monitor.worker.metrics import Metrics
+from monitor.worker.partition import PartitionProgress
+from monitor.worker.profile_reader import ProfileReader
+from monitor.worker.recovery import start_points
+from monitor.worker.settings import Tunings
+
+logger = logging.getLogger(__name__)
+JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
+IDLE_S = 0.02  # added to the latency of a record that finds the worker idle
+FORCED_EXIT = 130  # a second SIGINT or SIGTERM
+
+
+class Worker:
+    """One process's share of a consumer group. Exactly one thread calls everything here but `stop`."""
+
+    def __init__(
+        self, settings: Settings, detector: StreamDetector, metrics: Metrics, health: Health
+    ) -> None:
+        self._settings = settings
+        self._detector = detector
+        self._metrics = metrics
+        self._health = health
+        self._tunings = Tunings(metrics)
+        self._profiles = ProfileReader(settings.kafka, self._tunings.learn)
+        self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, self._tunings)
+        self._owned: dict[TopicPartition, PartitionProgress] = {}
+        self._consumer: Any = None
+        self._delivery: Delivery | None = None
+        self._stop = False
+
+    def stop(self) -> None:
+        """Ask the loop to finish its batch, commit and leave."""
+        self._stop = True
+
+    def run(self) -> None:
+        """Work until stopped; raises BrokerError where only a restart can help."""
+        with _signals(self), explained(self._settings.kafka):
+            try:
+                self.startup()
+                self.main_loop()
+                # Not after an error: a batch cut short must not be committed in part.
+                self._committer.commit_all(self._owned)
+            finally:
+                self.shutdown()
+
+    def startup(self) -> None:
+        """Connect, fence an earlier life, and join the group."""
+        check_topics(self._settings)
+        self._consumer = open_consumer(self._settings.kafka)
+        self._delivery = open_delivery(self._settings, self._consumer)
+        self._assignment = Assignment(self._consumer.pause)
+        self._consumer.subscribe([self._settings.kafka.topics.signal], listener=self._assignment)
+        self._joining = Joining(self._consumer)
+        self._committer = Committer(
+            self._settings, self._detector, self._metrics, self._consumer, self._delivery, self._tunings
+        )
+        self._profiles.open()
+        self._gauges = Gauges(self._settings, self._detector, self._metrics, self._consumer)
+        self._health.model_loaded = self._health.broker_reachable = True
+        self._metrics.model.info({"name": self._detector.model_name, "version": self._detector.model_version})
+        kafka = self._settings.kafka
+        self._metrics.worker.info({"topic": kafka.topics.signal, "group": kafka.group_id})
+        self._metrics.up.set(1)
+        self._metrics.started.set_to_current_time()
+        self._metrics.last_loop.set_to_current_time()
+        logger.info("worker started, delivery %s", self._settings.delivery.mode)
+
+    def main_loop(self) -> None:
+        """Poll and process until stopped. No transaction is ever open during a poll."""
+        while not self._stop:
+            polled = self._poll()
+            self._profiles.follow()
+            self._apply_assignment()
+            self._process(polled)
+            self._committer.commit_if_due(self._owned)
+            self._gauges.update(self._owned)
+            self._health.broker_reachable = self._committer.healthy
+            self._health.advance()
+            self._metrics.last_loop.set_to_current_time()
+
+    def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        settled = self._joining.watch()
+        # Fetching goes on in the background. Not a long poll: noida-db answers an empty fetch at
+        # once, and the client would ask again without a pause.
+        polled: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(
+            timeout_ms=0 if settled else round(1000 * JOIN_S)
+        )
+        if settled and not polled:
+            time.sleep(IDLE_S)
+        return polled
+
+    def shutdown(self) -> None:
+        """Leave the group (a static member stays in it until its session times out) and close."""
+        self._metrics.up.set(0)
+        if self._consumer is not None:
+            self._consumer.close(timeout_ms=5000)
+        if self._delivery is not None:
+            self._delivery.close()
+        self._profiles.close()
+        logger.info("worker stopped")
+
+    def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        batch = {self._owned[place]: records for place, records in polled.items() if place in self._owned}
+        if batch:
+            self._gauges.saw(self._batches.process(batch))
+            for progress, records in batch.items():
+                self._gauges.reached(progress.partition, records[-1].timestamp)
+
+    def _apply_assignment(self) -> None:
+        gone, gained, changes = self._assignment.take()
+        for change in changes:
+            self._metrics.rebalances.labels(change).inc()
+        for place in gone:
+            self._drop(place)
+        if gained:
+            self._take_up(sorted(gained))
+        self._health.assigned = self._assignment.known
+
+    def _drop(self, place: TopicPartition) -> None:
+        # What was processed and not committed goes too: the next owner does it again from the commit.
+        progress = self._owned.pop(place, None)
+        if progress is not None:
+            for stream in progress.streams:
+                self._detector.forget(stream)
+                self._tunings.forget(stream)
+            self._gauges.forget(place, progress.streams)
+
+    def _take_up(self, places: list[TopicPartition]) -> None:
+        began = time.monotonic()
+        points = start_points(self._consumer, self._settings.kafka, places)
+        self._profiles.catch_up()  # their last owner may have known of settings that we have not seen
+        for place, start in points.items():
+            for stream, snapshot in list(start.snapshots.items()):
+                self._tunings.take_up(stream, snapshot.setting)
+                if not self._restore(stream, snapshot.state):
+                    del start.snapshots[stream]
+            self._metrics.lost_records.inc(start.lost)
+            interval_s = self._settings.delivery.snapshot_interval_s
+            self._owned[place] = PartitionProgress(place, start, interval_s)
+            self._consumer.seek(place, start.replay)
+            self._gauges.saw(start.snapshots)  # so that one that stays silent from now on is counted
+            logger.info(
+                "%s[%d] from %d, output from %d, %d streams",
+                *(*place, start.replay, start.committed, len(start.snapshots)),
+            )
+        self._consumer.resume(*places)
+        logger.info("took up %d partitions in %.1f s", len(places), time.monotonic() - began)
+
+    def _restore(self, stream: str, state: bytes) -> bool:
+        try:
+            self._detector.restore(stream, state)
+        except StateError as error:
+            logger.warning("a stream starts afresh: %s", error)
+            self._metrics.restores.labels("refused").inc()
+            return False
+        self._metrics.restores.labels("restored").inc()
+        return True
+
+
+@contextmanager
+def _signals(worker: Worker) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the worker in order, a second one at once; old handlers come back."""
+    seen: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if seen:
+            os._exit(FORCED_EXIT)  # at once: not even an open transaction is waited for
+        seen.append(number)
+        worker.stop()
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -1,0 +1,49 @@
+"""Which partitions are ours, and joins that never end."""
+
+from __future__ import annotations
+
+from monitor.worker.assignment import STUCK_S, Assignment, Joining
+from tests.support.kafka_fakes import REBALANCING, STABLE, FakeConsumer, place
+
+
+def test_a_new_partition_is_paused_until_it_is_taken_up() -> None:
+    """No record of it may be seen before its state is there."""
+    consumer = FakeConsumer()
+    assignment = Assignment(consumer.pause)
+    assert not assignment.known
+    assignment.on_partitions_assigned([place(1), place(2)])
+    assert consumer.paused == {place(1), place(2)}
+    assert assignment.take() == (set(), {place(1), place(2)}, ["assigned"])
+    assert assignment.take() == (set(), set(), [])
+    assert assignment.known
+
+
+def test_a_partition_that_came_and_went_is_only_gone() -> None:
+    """Taking it up would be in vain."""
+    assignment = Assignment(lambda *_: None)
+    assignment.on_partitions_assigned([place(1)])
+    assignment.on_partitions_revoked([place(1)])
+    assert assignment.take() == ({place(1)}, set(), ["assigned", "revoked"])
+
+
+def test_a_partition_that_was_lost_and_came_back_is_both() -> None:
+    """Its state in memory is dropped, and rebuilt from what was committed."""
+    assignment = Assignment(lambda *_: None)
+    assignment.on_partitions_lost([place(1)])
+    assignment.on_partitions_assigned([place(1)])
+    assert assignment.take() == ({place(1)}, {place(1)}, ["lost", "assigned"])
+
+
+def test_a_join_that_never_ends_is_begun_again() -> None:
+    """Not before it has taken long, and not while the group is settled."""
+    consumer, now = FakeConsumer(), [0.0]
+    joining = Joining(consumer, clock=lambda: now[0])
+    consumer.member = REBALANCING
+    now[0] = STUCK_S
+    assert (joining.watch(), consumer.rejoins) == (False, 0)
+    now[0] += 1
+    assert (joining.watch(), consumer.rejoins) == (False, 1)
+    assert (joining.watch(), consumer.rejoins) == (False, 1)
+    consumer.member = STABLE
+    now[0] += 100
+    assert (joining.watch(), consumer.rejoins) == (True, 1)

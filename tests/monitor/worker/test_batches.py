@@ -1,0 +1,182 @@
+"""One batch through decoder and detector: what is produced, where, and what is muted."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import pytest
+
+from monitor.config import DeliverySettings, Topics
+from monitor.formats.events import CLOUDEVENT, Kind, decode_beats, decode_event
+from monitor.formats.profiles import Profile, encode_profile
+from monitor.worker.batches import BEATS_PER_RECORD, Batches, dead_letter
+from monitor.worker.metrics import new_metrics
+from monitor.worker.partition import PartitionProgress
+from monitor.worker.settings import Tunings
+from tests.support.daemon.harness import chunk
+from tests.support.kafka_fakes import Record, progress
+from tests.support.stub_detector import StubDetector
+
+
+def _batches(detector: StubDetector | None = None, **delivery: Any) -> Batches:
+    metrics = new_metrics()
+    return Batches(
+        detector or StubDetector(), metrics, Topics(), DeliverySettings(**delivery), Tunings(metrics)
+    )
+
+
+def _records(stream: str, first: int, last: int, number: int = 0) -> list[Record]:
+    return [Record(chunk(stream, at, peak=True), at, stream.encode(), number) for at in range(first, last)]
+
+
+def _sent(part: PartitionProgress, topic: str) -> list[Any]:
+    return [record for record in part.pending.records if record.topic == topic]
+
+
+def test_events_carry_their_streams_key_and_type() -> None:
+    """One event a peak, in order, as CloudEvents."""
+    part = progress()
+    assert _batches().process({part: _records("s", 0, 2)}) == ["s", "s"]
+    events = _sent(part, "ecg.events")
+    assert [decode_event(record.value).first_sample for record in events] == [0, 250]
+    assert {(record.key, *record.headers) for record in events} == {
+        (b"s", ("content-type", CLOUDEVENT.encode()))
+    }
+    assert part.pending.events == [(Kind.BEAT_MORPHOLOGY, time, False) for _, time, _ in part.pending.events]
+    assert part.next_offset == 2
+
+
+def test_a_profile_parts_a_batch() -> None:
+    """From its first record on it holds, in the same batch, and the next commit writes the state."""
+    batches, part = _batches(), progress()
+    value = encode_profile(Profile(stream="s", at_us=0, muted_until_us=1 << 53))
+    batches.tunings.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
+    records = _records("s", 0, 4)
+    for record in records:
+        record.timestamp = 2000 + 500 * record.offset
+    batches.process({part: [*records, *_records("t", 4, 5)]})
+    events = [decode_event(record.value) for record in _sent(part, "ecg.events")]
+    assert [(event.stream, event.muted) for event in events] == [
+        *(("s", False), ("s", False), ("s", True), ("s", True), ("t", False))
+    ]
+    assert [muted for _, _, muted in part.pending.events] == [False, False, True, True, False]
+    assert part.due(time.monotonic()) == ["s"]
+
+
+def test_a_profile_waits_for_the_end_of_a_replay() -> None:
+    """What is read again was decided without it, if the state does not name it."""
+    detector, part = StubDetector(), progress(replay=0, committed=2)
+    batches = _batches(detector)
+    value = encode_profile(Profile(stream="s", at_us=0, paced=True))
+    batches.tunings.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
+    batches.process({part: _records("s", 0, 2)})
+    assert detector.tunings == {}
+    batches.process({part: _records("s", 2, 3)})
+    assert detector.tunings["s"].paced
+
+
+def test_beats_are_one_record_a_partition() -> None:
+    """Each with its own partition's windows, to the same number."""
+    parts = {number: progress(number=number) for number in (0, 3)}
+    _batches().process({part: _records(f"s{at}", 0, 3, at) for at, part in parts.items()})
+    for number, part in parts.items():
+        (beats,) = _sent(part, "ecg.beats")
+        assert (beats.partition, beats.key) == (number, None)
+        assert decode_beats(beats.value).stream == [f"s{number}"] * 3
+
+
+def test_beats_can_be_switched_off() -> None:
+    """Events go out all the same."""
+    part = progress()
+    _batches(write_beats=False).process({part: _records("s", 0, 2)})
+    assert (len(_sent(part, "ecg.beats")), len(_sent(part, "ecg.events"))) == (0, 2)
+
+
+def test_many_beats_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record of beats outgrows the broker's limit."""
+    assert BEATS_PER_RECORD * 150 < 1_000_000
+    monkeypatch.setattr("monitor.worker.batches.BEATS_PER_RECORD", 2)
+    part = progress()
+    _batches().process({part: _records("s", 0, 5)})
+    assert [len(decode_beats(record.value)) for record in _sent(part, "ecg.beats")] == [2, 2, 1]
+
+
+def test_muted_records_move_state_and_say_nothing() -> None:
+    """Read again after a restart they lead to the same events later, and to none now."""
+    whole, resumed = progress(), progress(replay=0, committed=3)
+    _batches().process({whole: _records("s", 0, 5)})
+    _batches().process({resumed: [*_records("s", 0, 5), Record(b"\xc1", 5)]})
+    assert _sent(resumed, "ecg.events") == _sent(whole, "ecg.events")[3:]
+    assert len(decode_beats(_sent(resumed, "ecg.beats")[0].value)) == 2
+    assert resumed.pending.inputs == 3
+
+
+def test_ecg_is_counted_in_seconds_where_it_is_heard() -> None:
+    """Neither a refused chunk nor one that is read again after a restart makes a patient-hour."""
+    metrics = new_metrics()
+    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings(), Tunings(metrics))
+    refused = Record(chunk("s", 0), 5, b"s")
+    batches.process({progress(replay=0, committed=3): [*_records("s", 0, 5), refused]})
+    assert metrics.registry.get_sample_value("ecg_monitor_signal_seconds_total") == 2.0
+
+
+def test_alarms_are_the_events_that_begin_something() -> None:
+    """Each peak of the stub is an event of its own."""
+    part = progress()
+    _batches().process({part: _records("s", 0, 2)})
+    assert part.pending.alarms == [Kind.BEAT_MORPHOLOGY] * 2
+
+
+def test_muted_bad_records_are_not_buried_again() -> None:
+    """Neither undecodable ones nor those that the detector refuses."""
+    part = progress(replay=0, committed=3)
+    again = _records("s", 0, 1)[0]
+    _batches().process({part: [Record(b"\xc1", 0), *_records("s", 1, 2), Record(again.value, 2, b"s")]})
+    assert part.pending.dead == []
+
+
+def test_records_within_a_snapshot_are_skipped() -> None:
+    """The detector does not see them a second time."""
+    detector = StubDetector()
+    part = progress(replay=0, committed=4, s=3)
+    _batches(detector).process({part: _records("s", 0, 4)})
+    assert detector.memory["s"].chunks == 1
+
+
+def test_a_batch_of_nothing_good_needs_no_detector() -> None:
+    """It ends in dead letters, and the offset moves on."""
+    part = progress()
+    assert _batches().process({part: [Record(None, 0), Record(b"", 1), Record(b"x", 2)]}) == []
+    assert part.pending.dead == ["empty", "empty", "field"]
+    assert part.next_offset == 3
+
+
+def test_a_refused_chunk_is_buried_where_it_came_from() -> None:
+    """The detector's index leads to the record."""
+    part = progress()
+    old = Record(chunk("s", 0), 1, b"s")
+    _batches().process({part: [*_records("s", 4, 5), old]})
+    (letter,) = _sent(part, "ecg.deadletter")
+    assert dict(letter.headers)["source-offset"] == b"1"
+    assert part.pending.dead == ["out_of_order"]
+
+
+def test_a_dead_letter_is_cut_and_keeps_hash_and_length() -> None:
+    """A header without a value or a key of endless length does no harm."""
+    value = bytes(range(256)) * 40
+    record = Record(value, 7, b"k" * 5000, 2, headers=[("content-type", None)])
+    letter = dead_letter("dead", record, "malformed", "no" * 1000, 1024)
+    headers = dict(letter.headers)
+    assert (letter.value, letter.key) == (value[:1024], b"k" * 1000)
+    assert headers["sha256"] == hashlib.sha256(value).hexdigest().encode()
+    assert (headers["length"], headers["source-partition"]) == (b"10240", b"2")
+    assert len(headers["message"]) == 1000
+
+
+def test_a_content_type_of_bad_bytes_is_refused_not_fatal() -> None:
+    """Headers come from outside, too."""
+    part = progress()
+    _batches().process({part: [Record(chunk("s", 0), 0, b"s", headers=[("content-type", b"\xff\xfe")])]})
+    assert part.pending.dead == ["content_type"]

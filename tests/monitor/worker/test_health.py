@@ -1,0 +1,122 @@
+"""/metrics, /healthz and /readyz."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from monitor.errors import ConfigError
+from monitor.worker.health import Health, HealthServer
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """At 100 s."""
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    """Of a worker that is ready."""
+    health = Health(stalled_after_s=60, clock=clock)
+    health.model_loaded = health.assigned = health.broker_reachable = True
+    return health
+
+
+@pytest.fixture
+def server(health: Health) -> Iterator[HealthServer]:
+    """On a free port, with one gauge."""
+    registry = CollectorRegistry()
+    Gauge("answer", "Of everything", registry=registry).set(42)
+    with HealthServer("127.0.0.1", 0, health, registry) as running:
+        yield running
+
+
+def _get(server: HealthServer, path: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_metrics_are_served(server: HealthServer) -> None:
+    """In Prometheus's text form."""
+    status, body = _get(server, "/metrics")
+    assert status == 200
+    assert b"answer 42.0" in body
+
+
+def test_alive_and_ready(server: HealthServer) -> None:
+    """Both answer 200 while all is well."""
+    for path in ("/healthz", "/readyz"):
+        status, body = _get(server, path)
+        assert (status, json.loads(body)) == (200, {"ok": True, "reasons": []})
+
+
+def test_a_loop_that_stands_still_is_first_unready_then_dead(
+    server: HealthServer, clock: Clock, health: Health
+) -> None:
+    """Waiting for a broker is not death; standing still for long is; advancing heals both."""
+    clock.now_s += 30
+    assert (_get(server, "/healthz")[0], _get(server, "/readyz")[0]) == (200, 503)
+    clock.now_s += 31
+    status, body = _get(server, "/healthz")
+    assert (status, json.loads(body)["reasons"]) == (503, ["main loop has not advanced for 61 s"])
+    health.advance()
+    assert (_get(server, "/healthz")[0], _get(server, "/readyz")[0]) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("model_loaded", "model not loaded"),
+        ("assigned", "no partitions assigned yet"),
+        ("broker_reachable", "broker not reachable"),
+    ],
+)
+def test_unready_says_why(server: HealthServer, health: Health, flag: str, reason: str) -> None:
+    """Each condition has its words; the process counts as alive all the same."""
+    setattr(health, flag, False)
+    status, body = _get(server, "/readyz")
+    assert (status, json.loads(body)["reasons"]) == (503, [reason])
+    assert _get(server, "/healthz")[0] == 200
+
+
+def test_other_paths_are_not_found(server: HealthServer) -> None:
+    """And the answer says what there is."""
+    status, body = _get(server, "/")
+    assert status == 404
+    assert b"/readyz" in body
+
+
+def test_a_port_in_use_is_an_operators_error(server: HealthServer, health: Health) -> None:
+    """It names the address."""
+    with pytest.raises(ConfigError, match=f"127.0.0.1:{server.port}: Address already in use"):
+        HealthServer("127.0.0.1", server.port, health, CollectorRegistry())
+
+
+def test_a_socket_that_listens_already_is_served(health: Health) -> None:
+    """Whoever started the worker may have chosen its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with HealthServer("nowhere", 1, health, CollectorRegistry(), listener) as server:
+        assert server.port == port
+        assert _get(server, "/readyz")[0] == 200

@@ -1,0 +1,85 @@
+"""The worker's eye on `ecg.profiles`, against a broker."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from monitor.broker.clients import open_producer
+from monitor.broker.topics import create_topics
+from monitor.config import KafkaSettings, Topics
+from monitor.errors import BrokerError
+from monitor.worker.profile_reader import ProfileReader
+from tests.support.daemon.harness import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def settings(broker: str) -> KafkaSettings:
+    """Topics of the test's own."""
+    own = uuid.uuid4().hex[:8]
+    topics = Topics(**{name: f"{own}.{name}" for name in Topics.model_fields})
+    settings = KafkaSettings(bootstrap_servers=broker, topics=topics)
+    create_topics(settings, 3)
+    return settings
+
+
+@pytest.fixture
+def reader(settings: KafkaSettings) -> Iterator[ProfileReader]:
+    """One that keeps the values that it has read in `read`."""
+    read: list[bytes] = []
+    reader = ProfileReader(settings, lambda record: read.append(record.value))
+    reader.read = read  # type: ignore[attr-defined]
+    yield reader
+    reader.close()
+
+
+def _write(settings: KafkaSettings, *values: bytes) -> None:
+    producer = open_producer(settings)
+    for value in values:
+        producer.send(settings.topics.profiles, value, key=value)
+    producer.flush(timeout=10)
+    producer.close(timeout=5)
+
+
+def test_all_that_is_there_is_handed_on(settings: KafkaSettings, reader: Any) -> None:
+    """From every partition's beginning, and then no more until there is more."""
+    _write(settings, *(b"%d" % number for number in range(20)))
+    reader.open()
+    reader.catch_up()
+    assert sorted(reader.read, key=int) == [b"%d" % number for number in range(20)]
+    reader.catch_up()
+    assert len(reader.read) == 20
+
+
+def test_what_is_new_is_followed(settings: KafkaSettings, reader: Any) -> None:
+    """Well before it takes effect."""
+    reader.open()
+    reader.catch_up()
+    _write(settings, b"new")
+
+    def there() -> bool:
+        reader.follow()
+        return bool(reader.read)
+
+    wait_until(there, 1.5, "the new profile")
+
+
+def test_a_topic_that_cannot_be_read_is_named(
+    settings: KafkaSettings, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker does not go on without knowing what is set."""
+    _write(settings, b"never")
+    reader.open()
+    monkeypatch.setattr(reader, "_poll", lambda _: None)
+    with pytest.raises(BrokerError, match="profiles cannot be read to its end"):
+        reader.catch_up(timeout_s=0.2)
+
+
+def test_one_that_was_never_opened_can_be_closed(settings: KafkaSettings) -> None:
+    """The broker may not have been reached."""
+    ProfileReader(settings, print).close()

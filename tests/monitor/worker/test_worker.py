@@ -1,0 +1,226 @@
+"""The loop: partitions come and go, batches are processed, signals end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import generate_latest
+
+from monitor.config import load_settings
+from monitor.errors import BrokerError
+from monitor.formats.events import decode_event
+from monitor.formats.profiles import Profile
+from monitor.worker.health import Health
+from monitor.worker.metrics import new_metrics
+from monitor.worker.recovery import Snapshot, StartPoint
+from monitor.worker.settings import Setting
+from monitor.worker.worker import Worker
+from tests.support.daemon.harness import chunk
+from tests.support.kafka_fakes import FakeConsumer, FakeDelivery, Record, place
+from tests.support.stub_detector import StubDetector
+
+Step = Callable[[Any], None]
+
+
+class Bench:
+    """A worker between fakes; `steps` are called in order, one a poll, then the worker is stopped."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.consumer, self.delivery, self.detector = FakeConsumer(), FakeDelivery(), StubDetector()
+        self.starts: dict[Any, StartPoint] = {}
+        self.profiles: dict[str, Callable[[], None]] = dict.fromkeys(
+            ("open", "catch_up", "follow", "close"), self._nothing
+        )
+        self.metrics, self.health = new_metrics(), Health(60)
+        monkeypatch.setattr("monitor.worker.worker.check_topics", lambda _: None)
+        monkeypatch.setattr("monitor.worker.worker.open_consumer", lambda _: self.consumer)
+        monkeypatch.setattr("monitor.worker.worker.open_delivery", lambda *_: self.delivery)
+        monkeypatch.setattr("monitor.worker.worker.start_points", self._start_points)
+        monkeypatch.setattr(
+            "monitor.worker.worker.ProfileReader", lambda *_: SimpleNamespace(**self.profiles)
+        )
+        self.worker = self.new_worker()
+
+    def new_worker(self) -> Worker:
+        """One that has not started."""
+        return Worker(load_settings(), self.detector, self.metrics, self.health)
+
+    def _nothing(self) -> None:
+        """No profile was ever set."""
+
+    def _start_points(self, consumer: Any, settings: Any, places: list[Any]) -> dict[Any, StartPoint]:
+        return {each: self.starts.get(each, StartPoint(0, 0)) for each in places}
+
+    def run(self, *steps: Step) -> None:
+        """Run through the steps and stop."""
+        self.consumer.on_poll = [*steps, lambda _: self.worker.stop()]
+        self.worker.run()
+
+    def gain(self, *numbers: int) -> Step:
+        """Partitions are assigned."""
+        return lambda listener: listener.on_partitions_assigned([place(number) for number in numbers])
+
+    def lose(self, *numbers: int) -> Step:
+        """Partitions are revoked."""
+        return lambda listener: listener.on_partitions_revoked([place(number) for number in numbers])
+
+    def give(self, number: int, *records: Record) -> Step:
+        """Records of a partition are polled."""
+        return lambda _: self.consumer.polls.append({place(number): list(records)})
+
+    def shows(self, line: str) -> bool:
+        """Whether a metric has a value."""
+        return f"ecg_monitor_{line}" in generate_latest(self.metrics.registry).decode().splitlines()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A fresh one."""
+    return Bench(monkeypatch)
+
+
+def _record(number: int, stream: str = "s", **options: Any) -> Record:
+    return Record(chunk(stream, number, peak=True), number, stream.encode(), **options)
+
+
+def test_a_partition_is_taken_up_where_it_was_left(bench: Bench) -> None:
+    """Its streams are restored, the input is sought, and only then fetched."""
+    state = Snapshot("s", 3, b'{"chunks": 3}')
+    bench.starts[place(1)] = StartPoint(2, 4, 0, {"s": state})
+    bench.run(bench.gain(1))
+    assert bench.detector.memory["s"].chunks == 3
+    assert (bench.consumer.sought, bench.consumer.paused) == ({place(1): 2}, set())
+    assert bench.shows('restores_total{outcome="restored"} 1.0')
+    assert bench.health.assigned
+
+
+def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
+    """From its first record on; a partition that was given away takes the tuning with it."""
+    setting = Setting(3, 1000, Profile(stream="s", at_us=0, paced=True))
+    state = Snapshot("s", 0, b'{"chunks": 3}', msgspec.json.encode(setting))
+    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": state})
+    tuned: list[bool] = []
+    bench.run(
+        bench.gain(0),
+        bench.give(0, _record(0)),
+        lambda _: tuned.append(bench.detector.tunings["s"].paced),
+        bench.lose(0),
+    )
+    assert tuned == [True]
+    assert bench.detector.tunings == {}
+    assert decode_event(bench.delivery.parcels[0].records[0].value or b"").paced
+
+
+def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
+    """Its last owner may have known one that we have not seen; and they are followed in every round."""
+    calls: list[str] = []
+    bench.profiles = {name: partial(calls.append, name) for name in bench.profiles}
+    bench.worker = bench.new_worker()
+    bench.run(bench.gain(0))
+    assert calls == ["open", "follow", "catch_up", "follow", "close"]
+
+
+def test_a_snapshot_that_does_not_fit_starts_the_stream_afresh(bench: Bench) -> None:
+    """Then all its input since the replay offset counts, and the refusal is counted."""
+    bench.starts[place(1)] = StartPoint(0, 0, 5, {"s": Snapshot("s", 9, b"broken")})
+    bench.run(bench.gain(1), bench.give(1, _record(0, partition=1)))
+    assert bench.detector.memory["s"].chunks == 1
+    assert bench.shows('restores_total{outcome="refused"} 1.0')
+    assert bench.shows("lost_records_total 5.0")
+
+
+def test_events_are_committed_with_their_input(bench: Bench) -> None:
+    """One parcel holds both."""
+    bench.run(bench.gain(0), bench.give(0, _record(0), _record(1)))
+    parcel = bench.delivery.parcels[0]
+    assert [record.topic for record in parcel.records] == ["ecg.events", "ecg.events", "ecg.beats"]
+    assert parcel.offsets[place()].offset == 2
+    assert bench.shows('events_total{kind="beat.morphology"} 2.0')
+
+
+def test_a_revoked_partitions_share_is_dropped(bench: Bench) -> None:
+    """What is not committed is the next owner's to do; its streams are forgotten."""
+    quiet = Record(chunk("s", 0), 0, b"s")
+    bench.run(bench.gain(0), bench.give(0, quiet), bench.lose(0))
+    assert bench.delivery.parcels == []
+    assert bench.detector.streams() == []
+    assert bench.shows('rebalances_total{change="revoked"} 1.0')
+
+
+def test_records_of_a_partition_just_given_away_are_ignored(bench: Bench) -> None:
+    """A poll may give both the news and the records."""
+
+    def both(listener: Any) -> None:
+        bench.lose(0)(listener)
+        bench.give(0, _record(0))(listener)
+
+    bench.run(bench.gain(0), both)
+    assert (bench.delivery.parcels, bench.detector.streams()) == ([], [])
+
+
+def test_the_end_is_in_order(bench: Bench) -> None:
+    """What was processed is committed with a snapshot, then the clients are closed."""
+    quiet = Record(chunk("s", 0), 0, b"s")
+    bench.run(bench.gain(0), bench.give(0, quiet))
+    assert [len(parcel.snapshots) for parcel in bench.delivery.parcels] == [1]
+    assert (bench.consumer.closed, bench.delivery.closed) == (True, True)
+    assert bench.shows("up 0.0")
+
+
+def test_after_an_error_nothing_is_committed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch cut short must not leave half of its output; the clients are closed all the same."""
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    bad = Record(b"\xc1", 0)
+    monkeypatch.setattr(bench.detector, "process", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        bench.run(bench.gain(0), bench.give(0, bad, _record(1)))
+    assert bench.delivery.parcels == []
+    assert (bench.consumer.closed, bench.delivery.closed) == (True, True)
+
+
+def test_a_worker_that_cannot_start_closes_what_it_opened(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the reason is what the operator sees."""
+
+    def refuse(*_: Any) -> None:
+        raise BrokerError("no transactions here")
+
+    monkeypatch.setattr("monitor.worker.worker.open_delivery", refuse)
+    with pytest.raises(BrokerError, match="no transactions here"):
+        bench.run()
+    assert bench.consumer.closed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_worker_and_handlers_come_back(bench: Bench, number: int) -> None:
+    """It finishes its batch; afterwards the signals are whose they were."""
+    before = signal.getsignal(number)
+    bench.consumer.on_poll = [bench.gain(0), lambda _: os.kill(os.getpid(), number)]
+    bench.worker.run()
+    assert bench.consumer.closed
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_exits_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a code of its own."""
+    codes: list[int] = []
+    monkeypatch.setattr("monitor.worker.worker.os._exit", codes.append)
+
+    def twice(_: Any) -> None:
+        for _number in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    bench.consumer.on_poll = [twice]
+    bench.worker.run()
+    assert codes == [130]

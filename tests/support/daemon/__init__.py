@@ -1,0 +1,1 @@
+"""Worker processes, brokers and Prometheus as a test needs them."""

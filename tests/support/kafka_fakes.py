@@ -1,0 +1,188 @@
+"""Stand-ins for Kafka's clients: records, a consumer, a producer and a delivery that do as they are told."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata, MemberState
+
+from monitor.worker.delivery import Parcel
+from monitor.worker.partition import PartitionProgress
+from monitor.worker.recovery import Snapshot, StartPoint
+
+TOPIC = "ecg.signal"
+STABLE = ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)
+REBALANCING = ConsumerGroupMetadata("group", 1, "member", None, MemberState.REBALANCING)
+STRANGER = ConsumerGroupMetadata("group", -1, "", None, MemberState.STABLE)
+
+
+@dataclass
+class Record:
+    """What a consumer gives."""
+
+    value: bytes | None
+    offset: int = 0
+    key: bytes | None = None
+    partition: int = 0
+    topic: str = TOPIC
+    timestamp: int = 1_700_000_000_000
+    headers: list[tuple[str, bytes | None]] = field(default_factory=list)
+
+
+def place(number: int = 0) -> TopicPartition:
+    """A partition of the input."""
+    return TopicPartition(TOPIC, number)
+
+
+def progress(
+    replay: int = 0, committed: int | None = None, number: int = 0, **snapshots: int
+) -> PartitionProgress:
+    """A partition taken up at `replay`, with streams restored at the offsets given."""
+    held = {stream: Snapshot(stream, offset, b"") for stream, offset in snapshots.items()}
+    start = StartPoint(replay, replay if committed is None else committed, 0, held)
+    return PartitionProgress(place(number), start, snapshot_interval_s=5.0)
+
+
+class FakeConsumer:
+    """A group member whose polls give what was queued."""
+
+    def __init__(self) -> None:
+        self.member = STABLE
+        self.polls: deque[dict[TopicPartition, list[Record]]] = deque()
+        self.on_poll: list[Any] = []  # called with the listener, one a poll
+        self.paused: set[TopicPartition] = set()
+        self.sought: dict[TopicPartition, int] = {}
+        self.highwaters: dict[TopicPartition, int] = {}
+        self.owned: set[TopicPartition] = set()
+        self.commits: list[Any] = []
+        self.closed = False
+        self.fail_commit: KafkaError | None = None
+        self.rejoins = 0
+        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin)
+        self._listener: Any = None
+
+    def _rejoin(self) -> None:
+        self.rejoins += 1
+
+    def subscribe(self, topics: list[str], listener: Any) -> None:
+        """Remember the listener."""
+        self._listener = listener
+
+    def topics(self) -> set[str]:
+        """One topic."""
+        return {TOPIC}
+
+    def poll(self, timeout_ms: float = 0) -> dict[TopicPartition, list[Record]]:
+        """The next of the queue."""
+        if self.on_poll:
+            self.on_poll.pop(0)(self._listener)
+        return self.polls.popleft() if self.polls else {}
+
+    def group_metadata(self) -> ConsumerGroupMetadata:
+        """As set."""
+        return self.member
+
+    def assignment(self) -> set[TopicPartition]:
+        """As set."""
+        return self.owned
+
+    def pause(self, *places: TopicPartition) -> None:
+        """Note it."""
+        self.paused |= set(places)
+
+    def resume(self, *places: TopicPartition) -> None:
+        """Note it."""
+        self.paused -= set(places)
+
+    def seek(self, where: TopicPartition, offset: int) -> None:
+        """Note it."""
+        self.sought[where] = offset
+
+    def highwater(self, where: TopicPartition) -> int | None:
+        """As set."""
+        return self.highwaters.get(where)
+
+    def commit(self, offsets: Any, timeout_ms: float) -> None:
+        """Note it, or fail."""
+        if self.fail_commit:
+            raise self.fail_commit
+        self.commits.append(offsets)
+
+    def close(self, timeout_ms: float) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class FakeDelivery:
+    """Keeps parcels; refuses as many as told."""
+
+    def __init__(self, refuse: int = 0) -> None:
+        self.parcels: list[Parcel] = []
+        self.refuse = refuse
+        self.closed = False
+        self.stage_seconds = {"produce": 0.001, "commit": 0.002}
+
+    def deliver(self, parcel: Parcel) -> bool:
+        """True unless this one is to be refused."""
+        if self.refuse:
+            self.refuse -= 1
+            return False
+        self.parcels.append(parcel)
+        return True
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class FakeProducer:
+    """Notes calls in order; raises where told."""
+
+    def __init__(self, **fail: KafkaError) -> None:
+        self.calls: list[str] = []
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.fail = fail
+
+    def _do(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fail:
+            raise self.fail[name]
+
+    def init_transactions(self) -> None:
+        """Note it."""
+        self._do("init")
+
+    def begin_transaction(self) -> None:
+        """Note it."""
+        self._do("begin")
+
+    def send(self, topic: str, value: Any, **options: Any) -> Any:
+        """Note it; the future's error is "ack"."""
+        self._do("send")
+        self.sent.append((topic, {"value": value, **options}))
+        return SimpleNamespace(get=lambda timeout: self._do("ack"))
+
+    def send_offsets_to_transaction(self, offsets: Any, member: Any) -> None:
+        """Note it."""
+        self._do("offsets")
+
+    def commit_transaction(self) -> None:
+        """Note it."""
+        self._do("commit")
+
+    def abort_transaction(self) -> None:
+        """Note it."""
+        self._do("abort")
+
+    def flush(self, timeout: float) -> None:
+        """Note it."""
+        self._do("flush")
+
+    def close(self, timeout: float) -> None:
+        """Note it."""
+        self._do("close")

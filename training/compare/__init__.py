@@ -1,0 +1,1 @@
+"""Our model beside others: baselines, and kinds of autoencoders."""

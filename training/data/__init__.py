@@ -1,0 +1,1 @@
+"""Annotated recordings, their normal beats, published sets."""

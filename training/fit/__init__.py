@@ -1,0 +1,1 @@
+"""Recipe to networks, calibration and model folder."""

@@ -1,0 +1,1 @@
+"""What a verdict is worth: scores of records, matching, intervals, tables."""

@@ -1,0 +1,1 @@
+"""One file a protocol, named as `--protocol` names it."""
