@@ -1,14 +1,17 @@
-"""Child processes that are gone when their parent is done with them, whatever happens to it."""
+"""Child processes that go when their parent does, and the signals that end a process in order."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
 
 from monitor.errors import ConfigError
 
@@ -85,3 +88,64 @@ def inherited_listener(descriptor: int) -> socket.socket:
 def log_tail(log: Path, lines: int = 5) -> str:
     """The last lines that a child wrote."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """SIGTERM and SIGINT go to this handler; afterwards the old ones are back. Needs the main thread."""
+    old = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)
+
+
+class Interrupts:
+    """While in a `with` block, the first SIGINT or SIGTERM raises SystemExit(128 + number).
+
+    Later ones are ignored. Needs the main thread, as all Python signal handlers do.
+    """
+
+    def __init__(self) -> None:
+        self._handling = handling(self._handle)
+        self._held = 0
+        self._pending: int | None = None
+        self._done = False
+
+    def __enter__(self) -> Self:
+        self._handling.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handling.__exit__(kind, error, trace)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Signals wait until the block ends: between a child's start and the note to stop it, say."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        if self._pending is not None and not self._held:
+            self._raise(self._pending)
+
+    def ignore(self) -> None:
+        """From now on nothing is interrupted: what follows is the cleaning up."""
+        self._done = True
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._done:
+            return
+        if self._held:
+            self._pending = number
+            return
+        self._raise(number)
+
+    def _raise(self, number: int) -> None:
+        self._done = True
+        raise SystemExit(128 + number)

@@ -1,61 +1,59 @@
-"""Progress bars of the training commands."""
+"""What is told of work while it goes on: a bar, and what moves it on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
-    ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from training.fit.loop import EpochRecord
 
-Told = Callable[[str, float], object]  # what is done now, and how much of all has been done since
+class Advance(Protocol):
+    """Moves a bar on."""
 
-
-@contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar; the function that it yields moves it on by one."""
-    with _progress() as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
+    def __call__(self, amount: float = 1, text: str | None = None) -> object:
+        """By so much of the whole; text: what is done now, instead of what was said before."""
+        ...
 
 
-@contextmanager
-def epoch_bar(total: int) -> Iterator[Callable[[str, EpochRecord], None]]:
-    """A bar over all epochs of all networks; early stopping makes it jump."""
-    with _progress() as progress:
-        task = progress.add_task("training", total=total)
+Bar = Callable[[str, float], AbstractContextManager[Advance]]  # of what, and how much in all
 
-        def on_epoch(label: str, record: EpochRecord) -> None:
-            losses = f"train {record.train:.3f}, held out {record.held_out:.3f}"
-            progress.update(task, advance=1, description=f"{label}: {losses}")
 
-        yield on_epoch
-        progress.update(task, completed=total)
+def no_advance(amount: float = 1, text: str | None = None) -> None:
+    """Moves nothing."""
+    del amount, text
+
+
+def no_bar(what: str, total: float) -> AbstractContextManager[Advance]:
+    """A bar that nobody sees."""
+    del what, total
+    return nullcontext(no_advance)
 
 
 @contextmanager
-def told_bar(title: str, total: float) -> Iterator[Told]:
-    """A bar over work of many parts; the function that it yields says which, and moves it on."""
-    with _progress(TaskProgressColumn()) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda what, amount: progress.update(task, advance=amount, description=what)
-
-
-def _progress(amount: ProgressColumn | None = None) -> Progress:
-    return Progress(
+def bar(what: str, total: float) -> Iterator[Advance]:
+    """A bar on the terminal that leaves nothing behind; where there is none, one line when it is done."""
+    console = Console(stderr=True)
+    columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        amount or MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    with Progress(*columns, console=console, transient=console.is_terminal) as bars:
+        task = bars.add_task(what, total=total)
+
+        def advance(amount: float = 1, text: str | None = None) -> None:
+            bars.update(task, advance=amount, description=text)
+
+        yield advance

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from kafka import TopicPartition
 from numpy.typing import NDArray
 
 from monitor.broker.clients import explained, open_reader
+from monitor.broker.reading import partitions_of
 from monitor.config import KafkaSettings
 from monitor.formats.events import Event, ScoredWindows, decode_beats, decode_event
-from monitor.worker.recovery import commit_entry
+from monitor.worker.positions import commit_entry
 
 
 @dataclass(slots=True, eq=False)
@@ -143,8 +143,3 @@ class GroupProgress:
     def close(self) -> None:
         """Leave the broker."""
         self._consumer.close(timeout_ms=2000)
-
-
-def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
-    """All partitions of a topic."""
-    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]

@@ -17,7 +17,7 @@ from monitor.config import KafkaSettings
 from monitor.demo.follower import GroupProgress
 from monitor.demo.services import PAGE, WORKER, DemoService, demo_page, demo_worker, write_setup
 from monitor.errors import MonitorError
-from monitor.interrupts import Interrupts
+from monitor.processes import Interrupts
 
 PARTITIONS = 3  # more than one, as in earnest
 PATIENCE_S = 8.0  # without compiled code at hand a start takes half a minute

@@ -15,8 +15,8 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from monitor.broker.clients import explained, listens, open_reader
+from monitor.broker.reading import partitions_of
 from monitor.config import KafkaSettings, WebSettings
-from monitor.demo.follower import partitions_of
 from monitor.errors import BrokerError, DecodeError
 from monitor.formats.chunks import MSGPACK, decode_chunk
 from monitor.formats.events import decode_beats

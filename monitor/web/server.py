@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import uvicorn
 
 from monitor.config import Settings
 from monitor.errors import ConfigError
-from monitor.processes import inherited_listener
+from monitor.processes import handling, inherited_listener
 from monitor.web.app import Page
 
 logger = logging.getLogger(__name__)
@@ -44,7 +40,8 @@ def serve(settings: Settings) -> None:
     )
     host = f"[{web.host}]" if ":" in web.host else web.host
     logger.info("bedside page on http://%s:%d/", host, listener.getsockname()[1])
-    with _ending_in_order():
+    # uvicorn sends itself the signal again that it has stopped for: here that ends nothing.
+    with handling(lambda *_: None):
         uvicorn.Server(config).run([listener])
 
 
@@ -65,18 +62,3 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigError(f"the page cannot be served on {host}:{port}: {exc.strerror}") from exc
     return listener
-
-
-@contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """uvicorn sends itself the signal again that it has stopped for: here that ends nothing."""
-
-    def nothing(number: int, frame: FrameType | None) -> None:
-        del number, frame
-
-    old = {number: signal.signal(number, nothing) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

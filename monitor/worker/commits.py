@@ -16,7 +16,7 @@ from monitor.errors import BrokerError
 from monitor.worker.delivery import Delivery, Parcel
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Outgoing, PartitionProgress, Pending
-from monitor.worker.recovery import commit_entry, snapshot_headers
+from monitor.worker.positions import commit_entry, snapshot_headers
 from monitor.worker.settings import Tunings
 
 logger = logging.getLogger(__name__)

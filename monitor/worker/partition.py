@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kafka import TopicPartition
 
 from monitor.formats.events import Kind
-from monitor.worker.recovery import StartPoint
+from monitor.worker.positions import StartPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from monitor.broker.topics import check_topics
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
 from monitor.errors import StateError
+from monitor.processes import handling
 from monitor.worker.assignment import Assignment, Joining
 from monitor.worker.batches import Batches
 from monitor.worker.commits import Committer
@@ -195,9 +195,5 @@ def _signals(worker: Worker) -> Iterator[None]:
         seen.append(number)
         worker.stop()
 
-    old = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with handling(handle):
         yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import ConfigError
-from monitor.interrupts import Interrupts
-from monitor.processes import child_process, inherited_listener, log_tail, stop
+from monitor.processes import Interrupts, child_process, inherited_listener, log_tail, stop
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
 DEAF = (

@@ -13,7 +13,7 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from monitor.worker.delivery import Parcel
 from monitor.worker.partition import PartitionProgress
-from monitor.worker.recovery import Snapshot, StartPoint
+from monitor.worker.positions import Snapshot, StartPoint
 
 TOPIC = "ecg.signal"
 STABLE = ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)

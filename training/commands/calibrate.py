@@ -30,8 +30,7 @@ def calibrate(
 
     told = TrainingMetrics("calibrate", metrics, pushgateway)
     records = normal_records(data, read_manifest(model).data["records"])
-    with bar("reading", len(records)) as advance:
-        patients = all_normals(records, read_manifest(model).windows, lambda _: advance())
+    patients = all_normals(records, read_manifest(model).windows, bar)
     calibrate_model(model, patients)
     manifest = publish(model, None, records[:4])
     table = Table(

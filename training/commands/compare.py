@@ -32,13 +32,13 @@ def compare(
     figure: Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")] = None,
 ) -> None:
     """Train every kind of autoencoder on the same normal beats, and say what each costs and gives."""
-    from training.commands.output import progress_bar, show, write_json
+    from training.commands.output import show, write_json
     from training.compare.chart import draw_kinds
     from training.compare.compare import compare as run
     from training.compare.contenders import chosen
     from training.compare.data import QUICK, Budget
     from training.measure.protocol import Protocol, Request
-    from training.progress import told_bar
+    from training.progress import bar
     from training.protocols.registry import evaluate
     from training.report.markdown import write_section
 
@@ -50,10 +50,10 @@ def compare(
     protocol = Protocol(
         name="compare",
         summary=SUMMARY_QUICK if quick else SUMMARY,
-        run=lambda request: run(request, budget, kinds, told_bar),
+        run=lambda request: run(request, budget, kinds),
         needs_model=False,
     )
-    result, report = evaluate(protocol, Request(data=data, bar=progress_bar))
+    result, report = evaluate(protocol, Request(data=data, bar=bar))
     for table in result.tables:
         show(table)
     print(f"compare: {protocol.summary}; this run took {report['elapsed_s']:.0f} s")

@@ -18,18 +18,9 @@ _Mirror = Annotated[
 
 def data(name: _Name, dest: _Dest, *, mirror: _Mirror = None) -> None:
     """Fetch a database's records and verify their checksums; what is there already is kept."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from training.data.download import PHYSIONET, fetch_database
+    from training.progress import bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(name, total=None)
-
-        def progress(file: str, done: int, total: int) -> None:
-            bars.update(bar, description=file, completed=done, total=total)
-
-        fetched = fetch_database(name, dest, index_url=mirror or PHYSIONET, progress=progress)
+    fetched = fetch_database(name, dest, index_url=mirror or PHYSIONET, bar=bar)
     counts = f"{fetched.fetched} files fetched, {fetched.kept} kept"
     print(f"{fetched.folder}: version {fetched.version}, {counts}; all verified")

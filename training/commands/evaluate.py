@@ -53,8 +53,9 @@ def evaluate(
     """Measure a model, or the QRS detector, on annotated recordings."""
     from monitor.model.artifact import default_model
     from monitor.model.model import load_model
-    from training.commands.output import progress_bar, show, write_json
+    from training.commands.output import show, write_json
     from training.measure.protocol import Request
+    from training.progress import bar
     from training.protocols.registry import evaluate as run
     from training.protocols.registry import find
     from training.report.markdown import write_section
@@ -74,7 +75,7 @@ def evaluate(
         model_folder=model or default_model(),
         records=names,
         annotations=annotations,
-        bar=progress_bar,
+        bar=bar,
     )
     result, report = run(chosen, request)
     for table in result.tables:

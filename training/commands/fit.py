@@ -64,10 +64,11 @@ def fit(
     from training.data.records import TRAINING, normal_records
     from training.fit.architecture import Architecture, parse_settings
     from training.fit.build import all_normals, data_facts, fit_model, noise_facts
+    from training.fit.loop import EpochRecord
     from training.fit.objectives.settings import ObjectiveSettings, objective_settings
     from training.fit.pretraining import pretraining_settings
-    from training.fit.recipe import recipes
-    from training.progress import bar, epoch_bar
+    from training.fit.recipe import needs_noise, recipes
+    from training.progress import bar
     from training.report.textfile import TrainingMetrics, newest_file_s
 
     told = TrainingMetrics("fit", metrics, pushgateway)
@@ -95,16 +96,19 @@ def fit(
             f"{folds} folds need as many records; got {len(names)}", param_hint="--folds"
         )
     records = normal_records(data, names)
-    with bar("reading", len(records)) as advance:
-        patients = all_normals(records, spec, lambda _: advance())
-    noise = training_noise(data, parts.values())
+    patients = all_normals(records, spec, bar)
+    noise = training_noise(data) if needs_noise(parts.values()) else None
     manifest = Manifest(
         name=name or "-".join(filter(None, ("mitdb", form, encoder))),
         windows=spec,
         data=data_facts(records, "MIT-BIH Arrhythmia Database 1.0.0") | noise_facts(noise),
     )
     total = sum(recipe.settings.epochs * (folds + 1) for recipe in parts.values())
-    with epoch_bar(total) as on_epoch:
+    with bar("training", total) as advance:
+
+        def on_epoch(label: str, record: EpochRecord) -> None:
+            advance(1, f"{label}: {record}")
+
         manifest = fit_model(out, manifest, parts, patients, folds, on_epoch, noise)
     Console().print(f"trained {manifest.name} on {len(records)} patients → {out}; next: ecg-train calibrate")
     told.succeeded(manifest.name, manifest.version, data_s=newest_file_s(data, names))

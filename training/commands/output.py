@@ -1,28 +1,17 @@
-"""How the commands that measure show their progress and what they found."""
+"""How the commands that measure show what they found."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich import table as rich_table
 from rich.console import Console
-from rich.progress import Progress
 
 from training.measure.tables import Table
 
 _WIDE = 200
-
-
-@contextmanager
-def progress_bar(what: str, total: float) -> Iterator[Callable[[float], object]]:
-    """A bar that leaves nothing behind; the function that it yields moves it on."""
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=total)
-        yield lambda amount: bars.advance(task, amount)
 
 
 def show(table: Table) -> None:

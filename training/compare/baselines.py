@@ -24,7 +24,7 @@ from training.compare.learned import (
     principal_components,
 )
 from training.compare.usual import median_distance, prematurity
-from training.measure.protocol import Advance
+from training.progress import Advance
 
 EARLY = 0.5  # weight of the prematurity's surprise beside the shape's
 STRONGEST = "usual-beat baseline, two leads"  # the one to beat

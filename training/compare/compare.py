@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +18,6 @@ from training.measure.measures import measured, ranking_figures
 from training.measure.protocol import Request, Result
 from training.measure.splits import split_figures
 from training.measure.tables import DETECTED, WITHOUT, Table, shown
-from training.progress import Told
 
 INTER_PATIENT, ECG5000 = f"{DETECTED}{WITHOUT}", "/ecg5000"
 GROUPS = ("V", "all")
@@ -41,17 +39,14 @@ COLUMNS = (
 )
 
 
-ToldBar = Callable[[str, float], AbstractContextManager[Told]]
-
-
-def compare(request: Request, budget: Budget, kinds: Sequence[Contender], bar: ToldBar) -> Result:
+def compare(request: Request, budget: Budget, kinds: Sequence[Contender]) -> Result:
     """Train and measure the kinds one after the other, under one bar; raises DataError for missing data."""
     data = read_kind_data(request.data, budget, request.bar)
     noise = None
     if any(each.objective.denoising is not None for each in kinds):
         noise = np.concatenate([first for first, _ in noise_halves(request.data, data.spec).values()])
-    with bar("comparing", len(kinds) * work(budget)) as told:
-        trials = [try_kind(each, data, budget, noise, told) for each in kinds]
+    with request.bar("comparing", len(kinds) * work(budget)) as advance:
+        trials = [try_kind(each, data, budget, noise, advance) for each in kinds]
     figures = kind_figures(trials)
     return Result(
         figures=figures,

@@ -8,10 +8,12 @@ from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.windows import WindowSpec
 from monitor.model.artifact import NetworkSpec
 from training.fit.architecture import Architecture
+from training.fit.loop import FitSettings
 from training.fit.objectives.settings import ObjectiveSettings, objective_settings
 from training.fit.pretraining import PretrainingSettings
 
 LATENT = 12  # of every kind but the overcomplete one: the same room for each
+ECG5000_FIT = FitSettings(epochs=60, batch=64, patience=15)  # of any network on its few beats
 OVERCOMPLETE = 144  # wider than a beat's 104 samples and ECG5000's 140
 DEFAULT = "lstm"  # what the others are compared with
 

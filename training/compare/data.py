@@ -12,11 +12,11 @@ from monitor.ecg.windows import WindowSpec
 from monitor.model.calibration import Calibration
 from training.compare.baselines import fit_early, normal_values
 from training.compare.beat_windows import BeatWindows, beat_windows
+from training.data.ecg5000_beats import read_beats, split_normals
 from training.data.normals import folds
 from training.data.records import DS2, TRAINING, database, read_record
-from training.measure.protocol import Bar
 from training.measure.tables import ODD_ONE
-from training.protocols.ecg5000 import TRAIN_SHARE, read_beats
+from training.progress import Bar
 
 HELD_OUT_OF = 4  # one patient of so many stops the training and calibrates the score
 
@@ -93,9 +93,4 @@ def _ecg5000(
 ) -> tuple[list[tuple[NDArray[np.float32], NDArray[np.float32]]], NDArray[np.float32]]:
     """The first of the splits that protocol `ecg5000` makes."""
     beats, normal = read_beats(data)
-    rows, splits = np.flatnonzero(normal), []
-    for seed in range(count):
-        order = np.random.default_rng(seed).permutation(rows)
-        kept = round(TRAIN_SHARE * len(order))
-        splits.append((beats[order[:kept]], beats[order[kept:]]))
-    return splits, beats[~normal]
+    return [split_normals(beats[normal], seed) for seed in range(count)], beats[~normal]

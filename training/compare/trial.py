@@ -17,17 +17,17 @@ from monitor.model.autoencoders.interface import EncoderDecoder, Inputs
 from monitor.model.autoencoders.registry import build
 from monitor.model.scoring import run_tiled, window_error
 from training.compare.baselines import Baselines, calibrated, error_by_lead
-from training.compare.contenders import Contender
+from training.compare.contenders import ECG5000_FIT, Contender
 from training.compare.data import Budget, KindData
-from training.fit.loop import EpochRecord, FitSettings, Progress
+from training.data.ecg5000_beats import HELD_OUT
+from training.fit.loop import EpochRecord, FitSettings, OnEpoch
 from training.fit.objectives.examples import OBJECTIVES
 from training.fit.objectives.settings import regularised
 from training.fit.windows import fit_windows
+from training.measure.distortion import keep
 from training.measure.measures import PatientScores
 from training.measure.splits import areas
-from training.progress import Told
-from training.protocols.compression import keep
-from training.protocols.ecg5000 import HELD_OUT, LSTM_FIT
+from training.progress import Advance
 
 TIMED_WINDOWS, TIMED_RUNS = 4096, 5
 
@@ -63,28 +63,28 @@ def work(budget: Budget) -> float:
 
 
 def try_kind(
-    contender: Contender, data: KindData, budget: Budget, noise: NDArray[np.float32] | None, told: Told
+    contender: Contender, data: KindData, budget: Budget, noise: NDArray[np.float32] | None, advance: Advance
 ) -> Trial:
     """Train on the patients' normal beats, score the test patients' beats, and do the same on ECG5000."""
     torch.set_num_threads(1)
 
     def on_epoch(record: EpochRecord) -> None:
-        told(f"{contender.name}: epoch {record.epoch}, held out {record.held_out:.3f}", 1)
+        advance(1, f"{contender.name}: epoch {record.epoch}, held out {record.held_out:.3f}")
 
     settings = FitSettings(epochs=budget.epochs, examples_per_epoch=budget.examples_per_epoch)
     begun = time.process_time()
     normals, held_out = data.normals(data.train), data.normals(data.held_out)
     net, epochs = train_kind(contender, normals, held_out, settings, noise, on_epoch)
     train_s = time.process_time() - begun
-    told(f"{contender.name}: test patients", budget.epochs - epochs)  # of epochs that were not needed
+    advance(budget.epochs - epochs, f"{contender.name}: test patients")  # of epochs that were not needed
     patients = score_patients(net, data)
     error_uv, ratio, prd = reconstruction(net, data.normals(data.test))
     speed = windows_per_second(net, data.spec.samples)
-    told(f"{contender.name}: ECG5000", WORK_SCORING)
+    advance(WORK_SCORING, f"{contender.name}: ECG5000")
     splits = []
     for seed, (train, tested) in enumerate(data.splits):
         splits.append(_on_split(contender, train, tested, data.anomalous, budget, noise, seed))
-        told(f"{contender.name}: ECG5000, split {seed + 1}", WORK_SPLIT)
+        advance(WORK_SPLIT, f"{contender.name}: ECG5000, split {seed + 1}")
     return Trial(
         kind=contender.name,
         what=contender.what,
@@ -107,7 +107,7 @@ def train_kind(
     held_out: NDArray[np.float32],
     settings: FitSettings,
     noise: NDArray[np.float32] | None,
-    on_epoch: Progress = lambda _: None,
+    on_epoch: OnEpoch = lambda _: None,
 ) -> tuple[EncoderDecoder, int]:
     """A network of this kind at its best epoch, and how many it was trained for."""
     own = replace(settings, objective=contender.objective, pretraining=contender.pretraining)
@@ -167,7 +167,7 @@ def _on_split(
     """AUROC and average precision on one split; `train` comes shuffled."""
     held = round(HELD_OUT * len(train))
     settings = FitSettings(
-        epochs=budget.split_epochs, batch=LSTM_FIT.batch, patience=LSTM_FIT.patience, seed=seed
+        epochs=budget.split_epochs, batch=ECG5000_FIT.batch, patience=ECG5000_FIT.patience, seed=seed
     )
     net, _ = train_kind(contender, train[held:], train[:held], settings, noise)
     return areas(window_scores(net, np.ascontiguousarray(tested)), window_scores(net, anomalous))

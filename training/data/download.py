@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Any
 
 from monitor.recordings.wfdb_records import wfdb_library
 from training.errors import DataError
+from training.progress import Bar, no_bar
 
 PHYSIONET = "https://physionet.org/files/"
 VERSIONS = {"mitdb": "1.0.0", "nstdb": "1.0.0"}  # what our figures were measured on; others: the newest
@@ -22,8 +23,6 @@ _UNUSED = (".xws", "-")  # waveform-viewer bookmarks and backups, which some dat
 _CONNECTIONS = 2  # as wfdb does, so as not to overload PhysioNet
 _ATTEMPTS = 2  # a file damaged on its way is fetched once more
 _SUFFIX = ".part"
-
-Progress = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,11 @@ class _Database:
     sums: dict[str, str]  # sha256 by path in the database
 
 
-def fetch_database(
-    name: str, dest: Path, *, index_url: str = PHYSIONET, progress: Progress | None = None
-) -> Fetched:
+def fetch_database(name: str, dest: Path, *, index_url: str = PHYSIONET, bar: Bar = no_bar) -> Fetched:
     """All records of a database in `dest/NAME`, verified against its SHA256SUMS.txt.
 
-    name: PhysioNet's slug, or "slug/version"; progress(file, done, total) follows each file. Files
-    with the right checksum are kept, so that a call that was broken off goes on where it stopped.
+    name: PhysioNet's slug, or "slug/version"; bar: moved on by each file. Files with
+    the right checksum are kept, so that a call that was broken off goes on where it stopped.
     Raises DataError if the server can't be reached or something does not match.
     """
     slug, _, version = name.strip("/").partition("/")
@@ -61,7 +58,7 @@ def fetch_database(
     with _server(index_url) as remote:
         database = _open(remote, slug, version or VERSIONS.get(slug, ""), dest)
         files = _wanted(remote, database, slug)
-        return _fetch_all(remote, database, files, progress)
+        return _fetch_all(remote, database, files, bar)
 
 
 @contextmanager
@@ -136,15 +133,14 @@ def _wanted(remote: Any, database: _Database, slug: str) -> list[str]:
     return wanted
 
 
-def _fetch_all(remote: Any, database: _Database, files: list[str], progress: Progress | None) -> Fetched:
+def _fetch_all(remote: Any, database: _Database, files: list[str], bar: Bar) -> Fetched:
     fetched = 0
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+    with bar(database.folder.name, len(files)) as advance, ThreadPoolExecutor(_CONNECTIONS) as pool:
         try:
             jobs = pool.map(partial(_fetch, remote, database), files)
-            for done, (name, was_fetched) in enumerate(zip(files, jobs, strict=True), start=1):
+            for name, was_fetched in zip(files, jobs, strict=True):
                 fetched += was_fetched
-                if progress is not None:
-                    progress(name, done, len(files))
+                advance(1, name)
         except BaseException:
             # After an error or Ctrl-C: don't go through hundreds of files first.
             pool.shutdown(wait=False, cancel_futures=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,11 @@ from monitor.ecg.filters import FilterState, to_internal
 from monitor.ecg.windows import WindowSpec
 from monitor.recordings.wfdb_records import read_wfdb
 from training.data.normals import NormalRecord, whole
-from training.data.records import database
-from training.fit.recipe import Recipe
-from training.protocols.qrs import NOISE
+from training.data.records import NOISE, database
 
 
-def training_noise(data: Path, recipes: Iterable[Recipe]) -> NDArray[np.float32] | None:
-    """The records' noise to train on, or None where no recipe asks for it; raises DataError without nstdb."""
-    asked = [recipe.settings.objective.denoising for recipe in recipes]
-    if not any(each is not None and each.noise == "records" for each in asked):
-        return None
+def training_noise(data: Path) -> NDArray[np.float32]:
+    """The records' noise to train on, (n,); raises DataError without nstdb."""
     return np.concatenate([first for first, _ in noise_halves(data, WindowSpec()).values()])
 
 

@@ -34,6 +34,7 @@ DS2 = (
 )  # fmt: skip
 # EC57 leaves paced recordings out: a pacemaker's spike is no heartbeat.
 PACED = ("102", "104", "107", "217")
+NOISE = ("bw", "em", "ma")  # of the noise stress test: noise alone, without beats
 SAME_MAN = "201"  # he is also 202, a test record, says the database's directory
 _SAME_PATIENT = {SAME_MAN: "202"}
 _NOISY = re.compile(r"(?<=^\d{3})e[_\d]\d$")  # 118e24, 119e_6: MIT-BIH's 118 and 119 with noise added

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -13,7 +13,6 @@ from monitor.formats.chunks import Chunk
 from monitor.recordings.recording import Recording, chunks
 
 CHUNK_S = 10.0  # any length gives the same findings
-Progress = Callable[[float], object]  # is told the seconds of signal that were done
 
 
 def sample_batches(

@@ -27,6 +27,7 @@ from training.errors import DataError
 from training.fit.calibration import ByFold, calibrate
 from training.fit.loop import EpochRecord
 from training.fit.recipe import CHECKPOINTS, Recipe, fit_all
+from training.progress import Bar, no_bar
 
 HISTORY, SETTINGS = "history.json", "settings.json"
 
@@ -37,7 +38,7 @@ def fit_model(
     recipes: dict[str, Recipe],
     patients: list[PatientNormals],
     fold_count: int,
-    on_epoch: Callable[[str, EpochRecord], None],
+    on_epoch: Callable[[str, EpochRecord], object],
     noise: NDArray[np.float32] | None = None,
 ) -> Manifest:
     """Train every network of the recipes and write the (not yet calibrated) model.
@@ -112,14 +113,13 @@ def fold_network(folder: Path, name: str, spec: NetworkSpec, fold: int) -> Encod
     return net.eval()
 
 
-def all_normals(
-    records: list[NormalRecord], spec: WindowSpec, on_record: Callable[[str], None]
-) -> list[PatientNormals]:
+def all_normals(records: list[NormalRecord], spec: WindowSpec, bar: Bar = no_bar) -> list[PatientNormals]:
     """Every training patient's normal windows."""
     patients = []
-    for record in records:
-        patients.append(normals_of(record, spec))
-        on_record(record.name)
+    with bar("normal beats", len(records)) as advance:
+        for record in records:
+            patients.append(normals_of(record, spec))
+            advance(1, record.name)
     return patients
 
 

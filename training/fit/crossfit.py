@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from monitor.model.artifact import MANIFEST, Manifest, save_artifact
 from monitor.model.model import Model, load_model
 from training.data.noise_records import training_noise
 from training.data.normals import PatientNormals, folds
-from training.data.records import normal_records, patient_of, seen_in_training
+from training.data.records import normal_records, patient_of
 from training.errors import DataError
 from training.fit.build import (
     SETTINGS,
@@ -27,8 +27,8 @@ from training.fit.build import (
     fold_network,
 )
 from training.fit.loop import settings_from
-from training.fit.recipe import CHECKPOINTS, Recipe
-from training.measure.protocol import Advance, Bar, Request, no_bar
+from training.fit.recipe import CHECKPOINTS, Recipe, needs_noise
+from training.progress import Bar, no_bar
 
 CACHE = Path("build") / "cross-fit"  # a folder a model version: its folds, fitted and calibrated
 FIRST_RUN = "at first +10 minutes to fit the folds again, kept in build/cross-fit"  # for summaries
@@ -87,18 +87,6 @@ class CrossFit:
         return list(by_version.values())
 
 
-def cross_fit(request: Request, names: Sequence[str]) -> CrossFit:
-    """The models that may judge these records; nothing is fitted if none of them was trained on."""
-    model = request.required_model()
-    if not seen_in_training(names, model.manifest.data.get("records", ())):
-        return CrossFit(model)
-    if request.model_folder is None:
-        raise ValueError("cross-fitting needs the model's folder")
-    return CrossFit.from_folder(
-        request.model_folder, request.data, bar=request.bar, budget_per_hour=model.budget_per_hour
-    )
-
-
 def recipes_of(folder: Path, manifest: Manifest) -> dict[str, Recipe]:
     """How a model's networks were trained, by its own manifest; raises ArtifactError."""
     settings = manifest.code.get("fit", {})
@@ -148,8 +136,7 @@ def _patients(data: Path, manifest: Manifest, bar: Bar) -> list[PatientNormals]:
         raise DataError(
             f"{data}: training records' sha256 is {got:.12}…, wanted {wanted!s:.12}…, the model's"
         )
-    with bar("normal beats of the training patients", len(records)) as advance:
-        return all_normals(records, manifest.windows, _one(advance))
+    return all_normals(records, manifest.windows, bar)
 
 
 def _same_run(folder: Path, manifest: Manifest) -> None:
@@ -167,8 +154,8 @@ def _fit(
     recipes, count = recipes_of(source, manifest), manifest.code["folds"]
     total = sum(recipe.settings.epochs * (count + 1) for recipe in recipes.values())
     with bar("fitting the folds", total) as advance:
-        noise = training_noise(data, recipes.values())
-        fit_model(fitted, manifest, recipes, patients, count, _one(advance), noise)
+        noise = training_noise(data) if needs_noise(recipes.values()) else None
+        fit_model(fitted, manifest, recipes, patients, count, lambda *_: advance(1), noise)
 
 
 def _save_fold(
@@ -188,12 +175,3 @@ def _save_fold(
     shutil.rmtree(place, ignore_errors=True)
     save_artifact(partial, own, networks)
     partial.replace(place)
-
-
-def _one(advance: Advance) -> Callable[..., None]:
-    """Whatever is told, it is one step."""
-
-    def told(*_: object) -> None:
-        advance(1)
-
-    return told

@@ -23,7 +23,7 @@ from training.fit.pretraining import PretrainingSettings, pretrain, record_layer
 
 CHUNK = 2048  # examples of a pass without gradients
 
-Progress = Callable[["EpochRecord"], None]
+OnEpoch = Callable[["EpochRecord"], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,9 @@ class EpochRecord:
     train: float
     held_out: float
 
+    def __str__(self) -> str:
+        return f"train {self.train:.3f}, held out {self.held_out:.3f}"
+
 
 @dataclass(slots=True)
 class FitResult:
@@ -92,7 +95,7 @@ def fit(
     held_out: Examples | None,
     settings: FitSettings,
     checkpoint: Path,
-    on_epoch: Progress,
+    on_epoch: OnEpoch,
     stop_after: int | None = None,
 ) -> FitResult:
     """Train until the held-out loss no longer falls, or for `stop_after` epochs where nobody is held out.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from monitor.model.autoencoders.composed import ComposedEncoderDecoder
 from monitor.model.autoencoders.dense import DenseDecoder, DenseEncoder
 from monitor.model.autoencoders.interface import EncoderDecoder
-from training.fit.objectives.chosen import changed
+from training.fit.objectives.settings import changed
 from training.fit.rbm import Rbm, train_rbm
 
 KINDS = ("greedy", "rbm")

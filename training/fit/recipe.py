@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median_high
@@ -35,6 +35,12 @@ class Recipe:
 
     network: NetworkSpec
     settings: FitSettings
+
+
+def needs_noise(recipes: Iterable[Recipe]) -> bool:
+    """Whether any of them trains on the noise of records."""
+    asked = [recipe.settings.objective.denoising for recipe in recipes]
+    return any(each is not None and each.noise == "records" for each in asked)
 
 
 def recipes(
@@ -94,7 +100,7 @@ def fit_all(
     patients: list[PatientNormals],
     fold_count: int,
     folder: Path,
-    on_epoch: Callable[[str, EpochRecord], None],
+    on_epoch: Callable[[str, EpochRecord], object],
     noise: NDArray[np.float32] | None = None,
 ) -> Trained:
     """Cross-fit a network by patient, then train it on all for the folds' median best epoch."""

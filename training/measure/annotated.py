@@ -13,14 +13,15 @@ from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.qrs import Detections
 from monitor.model.model import Model
 from training.data.records import AnnotatedRecord
-from training.data.side_by_side import Progress, sample_batches, seconds
+from training.data.side_by_side import sample_batches, seconds
 from training.measure.measures import MISSED, PatientScores
+from training.progress import Advance, no_advance
 
 
 def score_annotated(
     records: Sequence[AnnotatedRecord],
     model: Model,
-    progress: Progress | None = None,
+    advance: Advance = no_advance,
     *,
     second_usual: bool = True,
 ) -> list[PatientScores]:
@@ -31,9 +32,7 @@ def score_annotated(
     scores = {}
     for leads in sorted({len(record.recording.leads) for record in records}):
         group = [record for record in records if len(record.recording.leads) == leads]
-        for record, judged in zip(
-            group, _judge_all(group, leads, model, progress, second_usual), strict=True
-        ):
+        for record, judged in zip(group, _judge_all(group, leads, model, advance, second_usual), strict=True):
             scores[record.name] = judged.as_patient(record)
     return [scores[record.name] for record in records]
 
@@ -56,7 +55,7 @@ def _judge_all(
     records: Sequence[AnnotatedRecord],
     leads: int,
     model: Model,
-    progress: Progress | None,
+    advance: Advance,
     second_usual: bool,
 ) -> list[_Judged]:
     spec = model.manifest.windows
@@ -66,8 +65,7 @@ def _judge_all(
     for new, first in sample_batches([record.recording for record in records], tail_s):
         windows = path.advance(new, known_peaks(records, first, new))
         path.judge_beats(windows, new.slots, _judge(model, windows, judged))
-        if progress is not None:
-            progress(seconds(new))
+        advance(seconds(new))
     return judged
 
 

@@ -18,8 +18,9 @@ from monitor.recordings.recording import chunks
 from monitor.scan.matching import TOLERANCE_S, tolerance_samples
 from monitor.scan.scan import in_time_order
 from training.data.records import IN_FLUTTER, AnnotatedRecord, Interval, label_beats
-from training.data.side_by_side import CHUNK_S, Progress
+from training.data.side_by_side import CHUNK_S
 from training.measure.measures import MISSED, PatientScores
+from training.progress import Advance, no_advance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +40,7 @@ class DetectedRecord:
 def score_detected(
     records: Sequence[AnnotatedRecord],
     model: Model,
-    progress: Progress | None = None,
+    advance: Advance = no_advance,
     chunk_s: float = CHUNK_S,
     *,
     gate_noise: bool = True,
@@ -62,8 +63,7 @@ def score_detected(
         for event in found.events:
             events[event.stream].append(event)
             told_by[event.stream].append(read[event.stream])
-        if progress is not None:
-            progress(sum(len(chunk) / chunk.rate_hz for chunk in batch))
+        advance(sum(len(chunk) / chunk.rate_hz for chunk in batch))
     for record in records:
         found = detector.finish(record.name)
         parts[record.name].append(found.windows)
@@ -157,3 +157,28 @@ def false_alarms(record: AnnotatedRecord, events: Sequence[Event], *, rhythms: b
         return bool(near) or any(each.first <= last and first <= each.last for each in episodes)
 
     return [alarm for alarm in alarms(events) if not true(alarm)]
+
+
+def false_seconds(false: Sequence[Interval], events: Sequence[Event], rate_hz: float) -> float:
+    """Seconds that false alarms cover together: a beat's whole window, an episode from onset to end.
+
+    false: as `training.measure.evaluation.false_alarms` gives them, of these events.
+    """
+    windows = {
+        (event.kind.value, event.r_peak_sample): (event.first_sample, event.last_sample)
+        for event in events
+        if event.phase is None
+    }
+    spans = sorted(windows.get((alarm.what, alarm.first), (alarm.first, alarm.last)) for alarm in false)
+    return sum(last - first + 1 for first, last in union(spans)) / rate_hz
+
+
+def union(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans joined where they overlap or touch; spans: first and last sample, sorted."""
+    joined: list[tuple[int, int]] = []
+    for first, last in spans:
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+        else:
+            joined.append((first, last))
+    return joined

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monitor.formats.figures import Figure
 from monitor.model.model import Model
+from training.data.records import seen_in_training
+from training.fit.crossfit import CrossFit
 from training.measure.measures import PatientScores
 from training.measure.tables import Table
-
-Advance = Callable[[float], object]
-Bar = Callable[[str, float], AbstractContextManager[Advance]]  # of what, and how much in all
-
-
-def no_bar(what: str, total: float) -> AbstractContextManager[Advance]:
-    """A progress bar that nobody sees."""
-    del what, total
-    return nullcontext(lambda _: None)
+from training.progress import Bar, no_bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +32,17 @@ class Request:
         if self.model is None:
             raise ValueError("this protocol needs a model")
         return self.model
+
+    def cross_fitted(self, names: Sequence[str]) -> CrossFit:
+        """The models that may judge these records; nothing is fitted if none of them was trained on."""
+        model = self.required_model()
+        if not seen_in_training(names, model.manifest.data.get("records", ())):
+            return CrossFit(model)
+        if self.model_folder is None:
+            raise ValueError("cross-fitting needs the model's folder")
+        return CrossFit.from_folder(
+            self.model_folder, self.data, bar=self.bar, budget_per_hour=model.budget_per_hour
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

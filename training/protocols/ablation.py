@@ -113,12 +113,7 @@ def run(request: Request) -> Result:
     seen = seen_in_training(names, trained_on)
     if seen:
         raise DataError(f"{model.name} was trained on the patients of {', '.join(seen)}: no test of it")
-    with request.bar("normal beats", len(trained_on)) as advance:
-
-        def step(_: str) -> None:
-            advance(1)
-
-        patients = all_normals(normal_records(request.data, trained_on), model.manifest.windows, step)
+    patients = all_normals(normal_records(request.data, trained_on), model.manifest.windows, request.bar)
     records = [read_record(folder / name) for name in names]
     whole, without = _score(request, model, records, patients)
 

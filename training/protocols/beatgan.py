@@ -20,7 +20,7 @@ from training.data.beatgan_beats import CutBeats, cut_beats, folds, join, min_ma
 from training.data.records import PACED, database, read_record, record_names
 from training.errors import DataError
 from training.fit.loop import FitSettings
-from training.fit.plain_lstm import squared_error, train_plain
+from training.fit.windows import squared_error, train_plain
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.splits import areas, by_split, class_table, collect, scorer_table, split_figures
 from training.measure.tables import Table

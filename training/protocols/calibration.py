@@ -18,7 +18,7 @@ from training.data.records import normal_records
 from training.errors import DataError
 from training.fit.build import all_normals
 from training.fit.calibration_splits import NOMINAL, Measured, countable_budget, score, split
-from training.fit.crossfit import FIRST_RUN, cross_fit
+from training.fit.crossfit import FIRST_RUN
 from training.measure.measures import measured
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.tables import Table, target_shown
@@ -37,14 +37,8 @@ def run(request: Request) -> Result:
     if not isinstance(names, list):
         raise DataError(f"{model.name} names no training records to split")
     names = [name for name in names if not request.records or name in request.records]
-    cross = cross_fit(request, names)
-    with request.bar("normal beats", len(names)) as advance:
-        spec = model.manifest.windows
-
-        def step(_: str) -> None:
-            advance(1)
-
-        patients = all_normals(normal_records(request.data, names), spec, step)
+    cross = request.cross_fitted(names)
+    patients = all_normals(normal_records(request.data, names), model.manifest.windows, request.bar)
     with request.bar("scores", len(patients)) as advance:
         scored = []
         for patient in patients:

@@ -11,11 +11,10 @@ import numpy as np
 from monitor.formats.figures import Figure
 from monitor.scan.matching import LEARNING_S
 from training.data.records import DS2, database, read_record, record_names
-from training.fit.crossfit import FIRST_RUN, cross_fit
+from training.fit.crossfit import FIRST_RUN
 from training.measure.annotations import beat_labels, write_annotations
 from training.measure.confusion import LABELS, BeatTable, LabelledBeats, compare_beats
-from training.measure.evaluation import DetectedRecord, false_alarms, score_detected
-from training.measure.false_time import false_seconds
+from training.measure.evaluation import DetectedRecord, false_alarms, false_seconds, score_detected
 from training.measure.measures import BOOTSTRAPS, draws, interval, measured, ratio_figure
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.tables import ODD_ONE, WITHOUT, Table, figure_table
@@ -47,7 +46,7 @@ def run(request: Request) -> Result:
     """Gross and average statistics by class, the table of pairs, and the operating point."""
     folder = database(request.data, "mitdb")
     names = record_names(folder, request.records or DS2)
-    cross = cross_fit(request, names)
+    cross = request.cross_fitted(names)
     compared: dict[str, Compared] = {}
     for model, group in cross.groups(names):
         records = [read_record(folder / name) for name in group]

@@ -10,30 +10,26 @@ robust standard deviations of the scores above it, which a few odd beats do not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.autoencoders.lstm import LstmSettings
+from training.compare.contenders import ECG5000_FIT
 from training.compare.neighbours import local_scorer, nearest, nearest_others
-from training.errors import DataError
+from training.data.ecg5000_beats import HELD_OUT, read_beats, split_normals
 from training.fit.loop import FitSettings
-from training.fit.plain_lstm import squared_error, train_plain
+from training.fit.windows import squared_error, train_plain
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.splits import areas, by_split, collect, scorer_table, split_figures
 from training.measure.tables import Table
 
-FILE = Path("ecg5000") / "ECG5000_ALL.csv"
 SPLITS = 8
-TRAIN_SHARE = 0.85
 DEVIATIONS = 2.0  # a Gaussian's upper 2.3 %: about as many as are odd among the normal beats
 MAD_TO_SD = 1.4826  # of a Gaussian
 BALANCED = 145  # of each sort, as the PyTorch tutorial tests on
 LSTM_SPLITS = 3
 LSTM_SIZES = LstmSettings(patch=4, steps=35, hidden=64, latent=12)
-LSTM_FIT = FitSettings(epochs=60, batch=64, patience=15)
-HELD_OUT = 0.15  # of the beats to learn from: stop the network's training and set its threshold
 TARGETS = {("auroc", "all"): 0.993, ("accuracy", "all"): 0.985}
 PUBLISHED = (
     ("LSTM autoencoders", "accuracy 0.986 to 0.987, F1 0.978"),
@@ -59,13 +55,11 @@ class Scored:
 def run(request: Request) -> Result:
     """Areas, and accuracy and F1 at the label-free threshold, mean over the splits."""
     beats, normal = read_beats(request.data)
-    rows, anomalous = np.flatnonzero(normal), beats[~normal]
+    anomalous = beats[~normal]
     values: dict[tuple[str, str], list[float]] = {}
     with request.bar("splits", SPLITS) as advance:
         for seed in range(SPLITS):
-            order = np.random.default_rng(seed).permutation(rows)
-            kept = round(TRAIN_SHARE * len(order))
-            train, tested = beats[order[:kept]], beats[order[kept:]]
+            train, tested = split_normals(beats[normal], seed)
             scored = neighbour_scores(train, tested, anomalous)
             if seed < LSTM_SPLITS:
                 scored["/plain-lstm"] = lstm_scores(train, tested, anomalous, seed)
@@ -83,25 +77,11 @@ def run(request: Request) -> Result:
             Table("Published, not measured here", ("method", "result"), PUBLISHED),
         ],
         details={
-            "beats": {"normal": len(rows), "anomalous": len(anomalous)},
+            "beats": {"normal": int(normal.sum()), "anomalous": len(anomalous)},
             "splits": by_split(values),
             "lstm_splits": LSTM_SPLITS,
         },
     )
-
-
-def read_beats(data: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The file's beats, (n, 140), and which are normal, (n,); raises DataError if it is not there."""
-    path = data / FILE
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; it is ECG5000 of the UCR archive, both splits in one table")
-    try:
-        table = np.loadtxt(
-            path, np.float32, delimiter=",", skiprows=1, converters={0: lambda _: 0.0}, ndmin=2
-        )
-    except ValueError as exc:
-        raise DataError(f"{path}: not a table of split, normal, class and samples: {exc}") from exc
-    return np.ascontiguousarray(table[:, 3:]), table[:, 1] == 1
 
 
 def neighbour_scores(
@@ -127,7 +107,7 @@ def lstm_scores(
     """The plain encoder-decoder's squared error; `train` comes shuffled."""
     held = round(HELD_OUT * len(train))
     settings = FitSettings(
-        epochs=LSTM_FIT.epochs, batch=LSTM_FIT.batch, patience=LSTM_FIT.patience, seed=seed
+        epochs=ECG5000_FIT.epochs, batch=ECG5000_FIT.batch, patience=ECG5000_FIT.patience, seed=seed
     )
     net = train_plain(train[held:], train[:held], LSTM_SIZES, settings)
     return Scored(*(squared_error(net, beats) for beats in (train[:held], tested, anomalous)))

@@ -12,9 +12,9 @@ from monitor.formats.events import Kind
 from monitor.formats.figures import Figure
 from monitor.model.model import Model
 from training.data.records import PACED, AnnotatedRecord, database, read_record, record_names
-from training.data.side_by_side import CHUNK_S, Progress
+from training.data.side_by_side import CHUNK_S
 from training.data.splice import spliced
-from training.fit.crossfit import FIRST_RUN, CrossFit, cross_fit
+from training.fit.crossfit import FIRST_RUN, CrossFit
 from training.measure.episode_scores import (
     FLUTTER,
     RUN,
@@ -29,6 +29,7 @@ from training.measure.evaluation import DetectedRecord, false_alarms, score_dete
 from training.measure.measures import measured, ratio_figure
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.tables import Table, figure_table
+from training.progress import Advance
 
 FINE_S = 0.25  # chunks by which the time of an alarm is known
 SLOW_S = 6.0  # well before monitors must alarm
@@ -53,7 +54,7 @@ def run(request: Request) -> Result:
     folder = database(request.data, "mitdb")
     unpaced = [name for name in record_names(folder) if name not in PACED]
     names = record_names(folder, request.records or unpaced)
-    cross = cross_fit(request, names)
+    cross = request.cross_fitted(names)
     references: list[Reference] = []
     told: list[Told] = []
     hours: dict[str, float] = {}
@@ -101,15 +102,15 @@ def run(request: Request) -> Result:
     )
 
 
-def _detect(records: Sequence[AnnotatedRecord], model: Model, progress: Progress) -> list[DetectedRecord]:
+def _detect(records: Sequence[AnnotatedRecord], model: Model, advance: Advance) -> list[DetectedRecord]:
     """Records with annotated episodes in fine chunks, the others in long ones: the same findings, sooner."""
     fine = [record for record in records if annotated_episodes(record)]
     others = [record for record in records if not annotated_episodes(record)]
-    found = score_detected(fine, model, progress, FINE_S) if fine else []
-    return found + (score_detected(others, model, progress, CHUNK_S) if others else [])
+    found = score_detected(fine, model, advance, FINE_S) if fine else []
+    return found + (score_detected(others, model, advance, CHUNK_S) if others else [])
 
 
-def _shares(record: AnnotatedRecord, cross: CrossFit, advance: Progress) -> list[Share]:
+def _shares(record: AnnotatedRecord, cross: CrossFit, advance: Advance) -> list[Share]:
     """One stream with every lead, and one with the first alone."""
     out = []
     for name, leads in LEADS.items():

@@ -14,9 +14,9 @@ from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.quality import Quality
 from monitor.ecg.windows import WindowSpec
 from monitor.formats.figures import Figure
-from training.data.records import AnnotatedRecord, database, read_record, record_names
+from training.data.records import NOISE, AnnotatedRecord, database, read_record, record_names
 from training.data.side_by_side import sample_batches
-from training.fit.crossfit import FIRST_RUN, CrossFit, cross_fit
+from training.fit.crossfit import FIRST_RUN, CrossFit
 from training.measure.annotated import known_peaks
 from training.measure.evaluation import score_detected
 from training.measure.measures import measured, ratio_figure
@@ -24,7 +24,6 @@ from training.measure.noise_counts import NoiseCount, count_noise
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.qrs_counts import SNR_DB
 from training.measure.tables import Table, shown, target_shown
-from training.protocols.qrs import NOISE
 
 JUDGED_AT = "6dB"
 FALSE_BEATS, V_SENSITIVITY, CLEAN_GATED = 20.0, 0.95, 0.02  # targets, the first two at JUDGED_AT
@@ -42,7 +41,7 @@ def run(request: Request) -> Result:
     figures: list[Figure] = []
     counts: list[dict[str, object]] = []
     if names:
-        cross = cross_fit(request, names)
+        cross = request.cross_fitted(names)
         for gate, suffix in ((True, ""), (False, UNGATED)):
             found = _counts(request, cross, folder, names, gate)
             for noisy_only, part in ((False, ""), (True, NOISY)):

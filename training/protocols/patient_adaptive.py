@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from monitor.formats.figures import Figure
 from training.data.records import DS1, AnnotatedRecord, database, read_record, record_names
-from training.fit.crossfit import FIRST_RUN, cross_fit
+from training.fit.crossfit import FIRST_RUN
 from training.measure.annotated import score_annotated
 from training.measure.measures import MISSED, PatientScores, ratio_figure
 from training.measure.protocol import Protocol, Request, Result
@@ -67,7 +67,7 @@ def run(request: Request) -> Result:
     names = record_names(folder, request.records or RECORDS)
     patients: dict[str, Adapted] = {}
     plain: dict[str, Adapted] = {}  # without the own rhythm: what it adds
-    for model, group in cross_fit(request, names).groups(names):
+    for model, group in request.cross_fitted(names).groups(names):
         records = [read_record(folder / name) for name in group]
         with request.bar("annotated R peaks", sum(r.recording.duration_s for r in records)) as advance:
             judged = score_annotated(records, model, advance)

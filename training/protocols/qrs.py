@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from monitor.ecg.filters import FLAT, INTERNAL_RATE_HZ, MISSING, FilterState, to_internal
 from monitor.ecg.qrs import QrsState, detect_beats
 from monitor.scan.matching import LEARNING_S, match_beats, tolerance_samples
-from training.data.records import AnnotatedRecord, database, read_record, record_names
+from training.data.records import NOISE, AnnotatedRecord, database, read_record, record_names
 from training.data.side_by_side import sample_batches, seconds
 from training.errors import DataError
 from training.measure.measures import measured
-from training.measure.protocol import Advance, Protocol, Request, Result
+from training.measure.protocol import Protocol, Request, Result
 from training.measure.qrs_counts import (
     OURS,
     Counts,
@@ -27,8 +27,8 @@ from training.measure.qrs_counts import (
     summary_table,
 )
 from training.measure.qrs_peers import PEERS
+from training.progress import Advance
 
-NOISE = ("bw", "em", "ma")  # noise alone, without beats
 _TAIL_S = 10.0  # what the last beats' decisions wait for
 
 
@@ -38,7 +38,7 @@ def first_lead(record: AnnotatedRecord) -> AnnotatedRecord:
     return replace(record, recording=replace(recording, leads=recording.leads[:1], adc=recording.adc[:, :1]))
 
 
-def detect(records: Sequence[AnnotatedRecord], progress: Advance) -> list[NDArray[np.int64]]:
+def detect(records: Sequence[AnnotatedRecord], advance: Advance) -> list[NDArray[np.int64]]:
     """R peaks of each record, sorted input sample numbers, by the worker's filter and detector."""
     leads = len(records[0].recording.leads)
     filters, qrs = FilterState.create(len(records), leads), QrsState.create(len(records), leads)
@@ -51,7 +51,7 @@ def detect(records: Sequence[AnnotatedRecord], progress: Advance) -> list[NDArra
         beats = detect_beats(qrs, new.slots, signal.offsets, signal.raw_mv, usable, new.n_leads)
         for stream in np.unique(beats.stream):
             found[stream].append(beats.r_sample[beats.stream == stream])
-        progress(seconds(new))
+        advance(seconds(new))
     return [_in_input_samples(record, parts) for record, parts in zip(records, found, strict=True)]
 
 

@@ -14,8 +14,7 @@ from training.fit.build import HISTORY
 from training.fit.recipe import CHECKPOINTS
 from training.measure.protocol import Result
 from training.report.card import write_card
-from training.report.picture import draw_report, read_history, report_scores
-from training.report.samples import reconstruction_samples
+from training.report.picture import draw_report, read_history, reconstruction_samples, report_scores
 
 PER_RECORD = 2  # best and worst reconstructions drawn of each record
 

@@ -7,10 +7,11 @@ import uuid
 import pytest
 
 from monitor.broker.clients import open_reader
+from monitor.broker.reading import partitions_of
 from monitor.broker.sender import ChunkSender
 from monitor.broker.topics import create_topics
 from monitor.config import KafkaSettings, Topics
-from monitor.demo.follower import GroupProgress, partitions_of
+from monitor.demo.follower import GroupProgress
 from monitor.errors import BrokerError
 from monitor.formats.chunks import decode_chunk
 from monitor.recordings.replay import ReplayClock, ReplayPlan, replay

@@ -18,9 +18,9 @@ import pytest
 from rich.console import Console
 
 from monitor.broker.clients import open_reader
+from monitor.broker.reading import partitions_of
 from monitor.config import KafkaSettings
 from monitor.demo import ward
-from monitor.demo.follower import partitions_of
 from monitor.demo.stack import DemoOptions, DemoStack
 from monitor.demo.ward import run_ward
 from monitor.errors import ConfigError

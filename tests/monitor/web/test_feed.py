@@ -20,9 +20,9 @@ from kafka.errors import KafkaTimeoutError
 from monitor.broker import embedded
 from monitor.broker.clients import open_admin, open_producer, open_reader
 from monitor.broker.embedded import embedded_broker, free_ports
+from monitor.broker.reading import partitions_of
 from monitor.broker.topics import create_topics
 from monitor.config import Settings, load_settings
-from monitor.demo.follower import partitions_of
 from monitor.formats.events import encode_beats, encode_event
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.formats.reviews import Opinion, Verdict, encode_verdict, partition_of

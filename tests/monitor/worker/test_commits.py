@@ -14,7 +14,7 @@ from monitor.formats.events import Kind
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.commits import Committer
 from monitor.worker.metrics import Metrics, new_metrics
-from monitor.worker.recovery import replay_offset
+from monitor.worker.positions import replay_offset
 from monitor.worker.settings import Tunings
 from tests.support.kafka_fakes import (
     REBALANCING,

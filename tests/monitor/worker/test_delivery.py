@@ -16,7 +16,7 @@ from monitor.worker.delivery import (
     probe_transactions,
 )
 from monitor.worker.partition import Outgoing
-from monitor.worker.recovery import commit_entry
+from monitor.worker.positions import commit_entry
 from tests.support.kafka_fakes import STABLE, FakeConsumer, FakeProducer, place
 
 EVENT = Outgoing("events", b"s", b"event", [])

@@ -15,33 +15,9 @@ from monitor.broker.clients import open_consumer, open_producer
 from monitor.broker.topics import create_topics
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
-from monitor.worker.recovery import (
-    StartPoint,
-    commit_entry,
-    read_snapshots,
-    replay_offset,
-    snapshot_headers,
-    start_points,
-)
+from monitor.worker.positions import StartPoint, commit_entry, snapshot_headers
+from monitor.worker.recovery import read_snapshots, start_points
 from tests.support.kafka_fakes import place
-
-
-def test_both_offsets_travel_in_a_commit() -> None:
-    """The committed one as Kafka knows it, the other in the metadata."""
-    entry = commit_entry(120, 80)
-    assert (entry.offset, replay_offset(entry)) == (120, 80)
-    assert len(entry.metadata) < 100
-
-
-@pytest.mark.parametrize("metadata", ["", None, "by hand", '{"schema": 1}', '{"schema":1,"replay":"x"}'])
-def test_a_commit_of_somebody_else_replays_nothing(metadata: str | None) -> None:
-    """An operator may have reset the group's offsets."""
-    assert replay_offset(OffsetAndMetadata(7, metadata, -1)) == 7
-
-
-def test_a_replay_offset_never_lies_beyond_the_commit() -> None:
-    """Input between the two would be lost."""
-    assert replay_offset(commit_entry(5, 9)) == 5
 
 
 class FakeOffsets:
@@ -155,7 +131,7 @@ def test_a_killed_workers_open_transaction_is_waited_for(kafka_broker: str) -> N
     zombie.send(settings.topics.state, b"never", key=b"a", headers=headers, partition=1)
     zombie.flush(timeout=10)
     _write(settings, ("a", b"new", 3, own))
-    with pytest.raises(BrokerError, match=r"state\[1\] cannot be read to its end"):
+    with pytest.raises(BrokerError, match=r"state\[1\] cannot be read to the end"):
         read_snapshots(settings, [1], timeout_s=0.3)
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append(read_snapshots(settings, [1])[1]["a"].state))

@@ -19,7 +19,7 @@ from monitor.formats.events import decode_event
 from monitor.formats.profiles import Profile
 from monitor.worker.health import Health
 from monitor.worker.metrics import new_metrics
-from monitor.worker.recovery import Snapshot, StartPoint
+from monitor.worker.positions import Snapshot, StartPoint
 from monitor.worker.settings import Setting
 from monitor.worker.worker import Worker
 from tests.support.daemon.harness import chunk

@@ -11,6 +11,7 @@ from tests.support.beat_windows import SPEC, made_up_beats
 from tests.support.models import small_model
 from training.compare.baselines import STRONGEST, Baselines, fit_baselines
 from training.compare.beat_windows import BeatWindows
+from training.progress import no_advance
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def beats() -> BeatWindows:
 @pytest.fixture(scope="module")
 def baselines(beats: BeatWindows) -> Baselines:
     """Fitted once: each test only asks it."""
-    return fit_baselines([beats], SPEC, small_model().networks["population"], lambda _: None)
+    return fit_baselines([beats], SPEC, small_model().networks["population"], no_advance)
 
 
 def test_every_baseline_scores_every_beat(baselines: Baselines, beats: BeatWindows) -> None:
@@ -38,7 +39,7 @@ def test_nothing_is_learned_from_other_beats(baselines: Baselines, beats: BeatWi
     """Whatever the abnormal beats look like, the learned baselines say the same of normal ones."""
     wide = beats.wide_mv.copy()
     wide[beats.label == "V"] *= 7
-    other = fit_baselines([replace(beats, wide_mv=wide)], SPEC, None, lambda _: None)
+    other = fit_baselines([replace(beats, wide_mv=wide)], SPEC, None, no_advance)
     normal = made_up_beats(50)
     for name in ("principal components, one lead", "one-class SVM, one lead", "isolation forest, one lead"):
         assert np.array_equal(other.scores(normal)[name], baselines.scores(normal)[name])
@@ -46,7 +47,7 @@ def test_nothing_is_learned_from_other_beats(baselines: Baselines, beats: BeatWi
 
 def test_without_a_plain_network_its_row_is_left_out(beats: BeatWindows) -> None:
     """A model may lack one."""
-    names = fit_baselines([beats], SPEC, None, lambda _: None).scores(beats)
+    names = fit_baselines([beats], SPEC, None, no_advance).scores(beats)
     assert not any("LSTM" in name for name in names)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.support.beat_windows import SPEC, made_up_beats
 from tests.support.databases import write_ecg5000, write_record
 from tests.support.invocation import invoke
+from tests.support.moved import Moved
 from training.cli import app
 from training.compare import data as kind_data
 from training.compare.baselines import fit_early
@@ -23,7 +24,7 @@ from training.compare.data import QUICK, Budget, KindData
 from training.compare.trial import Trial, reconstruction, train_kind, try_kind, work
 from training.data.records import DS1, DS2
 from training.fit.loop import FitSettings
-from training.progress import told_bar
+from training.progress import no_advance
 
 BUDGET = Budget(epochs=6, splits=2, split_epochs=2)
 
@@ -52,7 +53,7 @@ def data() -> KindData:
 
 def _trials(data: KindData, *names: str) -> list[Trial]:
     kinds = [each for each in CONTENDERS if each.name in names]
-    return [try_kind(each, data, BUDGET, None, lambda *_: None) for each in kinds]
+    return [try_kind(each, data, BUDGET, None, no_advance) for each in kinds]
 
 
 def test_a_trained_kind_tells_the_wide_beats(data: KindData) -> None:
@@ -70,9 +71,9 @@ def test_a_trained_kind_tells_the_wide_beats(data: KindData) -> None:
 
 def test_the_bar_is_full_at_the_end(data: KindData) -> None:
     """A closed form that needs one epoch moves the bar as far as its kind's whole work."""
-    amounts: list[float] = []
-    try_kind(chosen(["pca"])[1], data, BUDGET, None, lambda _, amount: amounts.append(amount))
-    assert sum(amounts) == work(BUDGET)
+    moved = Moved()
+    try_kind(chosen(["pca"])[1], data, BUDGET, None, moved)
+    assert sum(moved.amounts) == work(BUDGET)
 
 
 def test_what_latent_vectors_keep() -> None:
@@ -152,12 +153,3 @@ def test_unknown_kind_is_the_caller_s_mistake(tmp_path: Path) -> None:
     """The command names the kinds that there are."""
     with pytest.raises(AssertionError, match="wanted some of"):
         invoke(app, "compare", "--data", tmp_path, "--kind", "gan")
-
-
-def test_told_bar_says_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was told last stands before the bar."""
-    with told_bar("comparing", 2.0) as told:
-        told("dense: epoch 1", 2.0)
-    out = capsys.readouterr().out
-    assert "dense: epoch 1" in out
-    assert "100%" in out

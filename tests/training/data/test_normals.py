@@ -141,7 +141,6 @@ _CORE = {
     "fit.calibration",
     "fit.kept_latents",
     "fit.loop",
-    "fit.objectives.chosen",
     "fit.objectives.contractive",
     "fit.objectives.corruption",
     "fit.objectives.examples",
@@ -152,6 +151,7 @@ _CORE = {
     "fit.pretraining",
     "fit.rbm",
     "fit.recipe",
+    "progress",
 }
 _READS_LABELS = ("monitor.recordings", "monitor.scan", "wfdb")
 _READS_NONE = {"monitor.scan.matching"}  # of two lists of beats, whosesoever

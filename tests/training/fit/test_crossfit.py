@@ -22,7 +22,7 @@ from training.errors import DataError
 from training.fit import build, crossfit
 from training.fit.build import SETTINGS, all_normals, calibrate_model, data_facts, fit_model
 from training.fit.calibration import ByFold, calibrate
-from training.fit.crossfit import CrossFit, cross_fit, recipes_of
+from training.fit.crossfit import CrossFit, recipes_of
 from training.fit.recipe import CHECKPOINTS
 from training.measure.protocol import Request
 
@@ -44,7 +44,7 @@ def fitted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fitted")
     records = normal_records(data, NAMES)
-    patients = all_normals(records, SPEC, lambda _: None)
+    patients = all_normals(records, SPEC)
     manifest = Manifest(name="made-up", data=data_facts(records, "made up"))
     fit_model(folder, manifest, small_recipes("plain", epochs=1), patients, 2, quiet)
     calibrate_model(folder, patients)
@@ -151,7 +151,7 @@ def test_folds_are_fitted_where_there_are_none(
 def test_nothing_is_fitted_for_new_patients(data: Path, fitted: Path) -> None:
     """Records that the model was not trained on need no folds."""
     model = load_model(fitted)
-    cross = cross_fit(Request(data=data, model=model), ["100", "103"])
+    cross = Request(data=data, model=model).cross_fitted(["100", "103"])
     assert cross.groups(["100", "103"]) == [(model, ["100", "103"])]
 
 
@@ -162,10 +162,10 @@ def test_a_request_is_cross_fitted(
     monkeypatch.setattr(crossfit, "CACHE", cache)
     model = load_model(fitted, budget_per_hour=20.0)
     request = Request(data=data, model=model, model_folder=fitted)
-    found = cross_fit(request, ["100", "118"]).model_for("118")
+    found = request.cross_fitted(["100", "118"]).model_for("118")
     assert (found.version, found.budget_per_hour) == (cross.model_for("118").version, 20.0)
     with pytest.raises(ValueError, match="needs the model's folder"):
-        cross_fit(Request(data=data, model=model), ["118"])
+        Request(data=data, model=model).cross_fitted(["118"])
 
 
 def test_other_recordings_are_refused(fitted: Path, data: Path, tmp_path: Path) -> None:

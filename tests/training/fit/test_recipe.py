@@ -15,8 +15,10 @@ from tests.support.normals import SPEC, KilledError, patients, quiet, small_reci
 from training.data.normals import PatientNormals, folds
 from training.fit import recipe as recipe_module
 from training.fit.loop import EpochRecord
+from training.fit.objectives.corruption import DenoisingSettings
 from training.fit.objectives.examples import OBJECTIVES, Examples, Objective
-from training.fit.recipe import CHECKPOINTS, Trained, fit_all, recipes
+from training.fit.objectives.settings import ObjectiveSettings, objective_settings
+from training.fit.recipe import CHECKPOINTS, Trained, fit_all, needs_noise, recipes
 
 
 def _weights(net: EncoderDecoder) -> list[list[float]]:
@@ -126,3 +128,13 @@ def test_killed_between_networks(tmp_path: Path, killed_at: int) -> None:
     assert str(resumed.history) == str(whole.history)  # NaN is unequal to itself
     assert seen == ["usual, fold 0"] * 2 + ["usual, fold 1"] * 2 + ["usual, all"] * len(whole.history["all"])
     assert (tmp_path / "killed" / CHECKPOINTS / "usual-fold-1.safetensors").exists()
+
+
+def test_noise_is_wanted_where_a_recipe_asks_for_it() -> None:
+    """Denoising by the noise of records wants it; masking, and no denoising at all, do not."""
+    masked = ObjectiveSettings(denoising=DenoisingSettings(noise="masking"))
+    wanted, plain, other = (
+        needs_noise(recipes("plain", SPEC, objective=each).values())
+        for each in (objective_settings("denoising"), objective_settings("plain"), masked)
+    )
+    assert (wanted, plain, other) == (True, False, False)

@@ -10,10 +10,11 @@ import pytest
 from monitor.formats.events import Event, Kind, Phase
 from monitor.recordings.synthetic import SyntheticEcg, synthetic_ecg
 from tests.support.models import recording_of, small_model
+from tests.support.moved import Moved
 from tests.support.scan_fakes import RATE_HZ, fake_event
 from training.data.records import AnnotatedRecord, annotated
 from training.measure.annotated import score_annotated
-from training.measure.evaluation import alarms, false_alarms, score_detected
+from training.measure.evaluation import alarms, false_alarms, false_seconds, score_detected, union
 from training.measure.measures import MISSED, ranking, sensitivity_threshold
 
 _WIDE = range(40, 100, 10)
@@ -34,12 +35,12 @@ def records() -> list[AnnotatedRecord]:
 
 def test_annotated_beats_are_all_judged(records: Sequence[AnnotatedRecord]) -> None:
     """Every beat whose window lies in the recording has a score; wide beats are stranger than normal ones."""
-    done: list[float] = []
-    for record, scores in zip(records, score_annotated(records, small_model(), done.append), strict=True):
+    done = Moved()
+    for record, scores in zip(records, score_annotated(records, small_model(), done), strict=True):
         assert scores.name == record.name
         assert (scores.score[1:-1] > MISSED).all()
         assert sensitivity_threshold([scores], "V", 1.0) > np.median(scores.score)
-    assert sum(done) >= 155
+    assert sum(done.amounts) >= 155
 
 
 def test_a_record_does_not_depend_on_its_neighbours(records: Sequence[AnnotatedRecord]) -> None:
@@ -53,14 +54,14 @@ def test_a_record_does_not_depend_on_its_neighbours(records: Sequence[AnnotatedR
 
 def test_detected_beats_have_their_labels(records: Sequence[AnnotatedRecord]) -> None:
     """Nearly every beat is found; those that are not are there with the rank of a missed beat."""
-    done: list[float] = []
-    for found in score_detected(records, small_model(), done.append):
+    done = Moved()
+    for found in score_detected(records, small_model(), done):
         beats = len(found.record.beats)
         assert len(found.missed) <= 3
         assert len(found.scores.label) == beats + found.extra
         assert int((found.scores.score == MISSED).sum()) >= len(found.missed)
         assert ranking([found.scores], "V").positive.sum() == (found.record.labels == "V").sum()
-    assert sum(done) == pytest.approx(155)
+    assert sum(done.amounts) == pytest.approx(155)
 
 
 def test_events_are_told_by_the_chunk_that_completes_them(records: Sequence[AnnotatedRecord]) -> None:
@@ -114,3 +115,26 @@ def test_an_alarm_is_false_where_nothing_is_abnormal() -> None:
     events: list[Event] = [fake_event(at(second)) for second in (1.0, 2.1, 2.5, 4.0, 7.0, 10.0)]
     assert [each.first for each in false_alarms(record, events)] == [at(1), at(2.5)]
     assert at(10) in [each.first for each in false_alarms(record, events, rhythms=False)]
+
+
+def test_a_beat_counts_with_its_window() -> None:
+    """An alarm on one beat lasts as long as what was judged: 226 samples here."""
+    events = [fake_event(1000)]
+    assert false_seconds(alarms(events), events, RATE_HZ) == pytest.approx(226 / RATE_HZ)
+
+
+def test_time_is_counted_once() -> None:
+    """A beat's window inside an episode adds nothing."""
+    run = fake_event(1000, Kind.RUN, phase=Phase.ONSET, first_sample=1000, last_sample=3000)
+    events = [run, fake_event(2000)]
+    assert false_seconds(alarms(events), events, RATE_HZ) == pytest.approx(2001 / RATE_HZ)
+
+
+def test_no_false_alarm_lasts_no_time() -> None:
+    """Nothing false, no seconds, whatever events there were."""
+    assert false_seconds([], [fake_event(1000)], RATE_HZ) == 0
+
+
+def test_spans_are_joined() -> None:
+    """Overlapping, nested and touching ones become one."""
+    assert union([(0, 5), (2, 3), (6, 8), (10, 12)]) == [(0, 8), (10, 12)]

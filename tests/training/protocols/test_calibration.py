@@ -43,7 +43,7 @@ def test_every_group_has_its_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         write_record(tmp_path / "mitdb", name, 330, ventricular=range(50, 300, 40), seed=seed)
     model = _model(names)
     monkeypatch.setattr(calibration, "SPLITS", 3)
-    monkeypatch.setattr(calibration, "cross_fit", lambda request, some: CrossFit(model))
+    monkeypatch.setattr(Request, "cross_fitted", lambda request, some: CrossFit(model))
     result = PROTOCOL.run(Request(data=tmp_path, model=model))
     figures = {(each.name, each.group): each for each in result.figures}
     middle = figures["achieved_over_nominal", "beats/0.01"]

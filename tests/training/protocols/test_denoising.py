@@ -17,16 +17,14 @@ from tests.support.normals import SPEC
 from tests.support.small_nets import waves
 from training.data.noise_records import noise_halves, training_noise
 from training.data.normals import normals_of
-from training.data.records import normal_records
+from training.data.records import NOISE, normal_records
 from training.errors import DataError
 from training.fit.loop import FitSettings, fit
 from training.fit.objectives.corruption import DenoisingSettings
 from training.fit.objectives.examples import OBJECTIVES, Examples, population_examples
-from training.fit.objectives.settings import ObjectiveSettings, objective_settings, regularised
-from training.fit.recipe import recipes
+from training.fit.objectives.settings import ObjectiveSettings, regularised
 from training.measure.protocol import Request
-from training.protocols.denoised import denoising_gain_db, snr_gain_db
-from training.protocols.qrs import NOISE
+from training.protocols.denoising import denoising_gain_db, snr_gain_db
 from training.protocols.registry import evaluate, find
 
 _NOISE = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
@@ -97,23 +95,12 @@ def test_noise_is_scaled_alike_and_halved(data: Path) -> None:
         assert np.concatenate([first, later]).std() == pytest.approx(1.0, abs=0.05)
 
 
-def test_noise_is_read_where_it_is_asked_for(data: Path, tmp_path: Path) -> None:
-    """Training takes the first halves; without a recipe that wants them nothing need be there."""
-    wanted, plain, masked = (
-        recipes("plain", SPEC, objective=each).values()
-        for each in (
-            objective_settings("denoising"),
-            objective_settings("plain"),
-            ObjectiveSettings(denoising=DenoisingSettings(noise="masking")),
-        )
-    )
-    found = training_noise(data, wanted)
-    assert found is not None
-    assert np.array_equal(found, np.concatenate([first for first, _ in noise_halves(data, SPEC).values()]))
-    assert training_noise(tmp_path, plain) is None
-    assert training_noise(tmp_path, masked) is None
+def test_training_takes_the_first_halves(data: Path, tmp_path: Path) -> None:
+    """Of every noise; without the database the error names it."""
+    halves = noise_halves(data, SPEC).values()
+    assert np.array_equal(training_noise(data), np.concatenate([first for first, _ in halves]))
     with pytest.raises(DataError, match="nstdb"):
-        training_noise(tmp_path, wanted)
+        training_noise(tmp_path)
 
 
 def test_protocol_gives_a_gain_for_every_noise_and_ratio(data: Path) -> None:

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from tests.support.databases import write_ecg5000
-from training.errors import DataError
+from training.data.ecg5000_beats import read_beats
 from training.fit.loop import FitSettings
 from training.measure.protocol import Request
 from training.measure.splits import areas
 from training.protocols import ecg5000
-from training.protocols.ecg5000 import decisions, neighbour_scores, read_beats, robust_threshold
+from training.protocols.ecg5000 import decisions, neighbour_scores, robust_threshold
 from training.protocols.registry import evaluate, find
 
 
 def test_protocol_on_made_up_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inverted beats are all told, at a threshold from normal beats that keeps most of these quiet."""
     write_ecg5000(tmp_path, 300, 40)
-    monkeypatch.setattr(ecg5000, "LSTM_FIT", FitSettings(epochs=1, batch=64))
+    monkeypatch.setattr(ecg5000, "ECG5000_FIT", FitSettings(epochs=1, batch=64))
     monkeypatch.setattr(ecg5000, "LSTM_SPLITS", 1)
     result, report = evaluate(find("ecg5000"), Request(data=tmp_path))
     values = {(each.name, each.group): each.value or 0 for each in result.figures}
@@ -30,17 +30,6 @@ def test_protocol_on_made_up_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert ("accuracy", "all/plain-lstm/balanced") in values
     assert report["beats"] == {"normal": 300, "anomalous": 40}
     assert len(report["splits"][0]["values"]) == ecg5000.SPLITS
-
-
-def test_missing_or_broken_file(tmp_path: Path) -> None:
-    """The error says what file is wanted, and what it should hold."""
-    with pytest.raises(DataError, match=r"ALL\.csv: no such file"):
-        read_beats(tmp_path)
-    write_ecg5000(tmp_path, 1, 1)
-    with (tmp_path / ecg5000.FILE).open("a", encoding="utf-8") as file:
-        file.write("TRAIN,1,1,nonsense\n")
-    with pytest.raises(DataError, match="not a table"):
-        read_beats(tmp_path)
 
 
 def test_odd_normal_beats_do_not_move_the_threshold() -> None:

@@ -21,9 +21,9 @@ from training.report.picture import (
     ReportScores,
     draw_report,
     read_history,
+    reconstruction_samples,
     report_scores,
 )
-from training.report.samples import reconstruction_samples
 
 _HISTORY = {
     "usual, fold 0": [EpochRecord(1, 2.0, 2.1), EpochRecord(2, 1.0, 1.2)],

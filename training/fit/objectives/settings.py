@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from monitor.model.autoencoders.interface import EncoderDecoder, Inputs
-from training.fit.objectives.chosen import changed
 from training.fit.objectives.contractive import ContractiveSettings, contractive_penalty
 from training.fit.objectives.corruption import DenoisingSettings, corrupt
 from training.fit.objectives.examples import Examples, Objective
@@ -112,3 +112,22 @@ def objective_loss(
         penalty = penalty + contractive_penalty(net, inputs, settings.contractive, generator)
     # A decoder may look at its inputs' known part: it sees the clean one, which is not to be given back.
     return LOSSES[settings.loss](net.decode(latent, clean), clean.window).mean() + penalty
+
+
+Settings = TypeVar("Settings")  # a dataclass
+
+
+def changed(settings: Settings, given: Mapping[str, Any], what: str, fixed: tuple[str, ...] = ()) -> Settings:
+    """The settings with the values given; raises ValueError that lists what there is, with the defaults.
+
+    what: whose settings they are, in the message; fixed: fields that have an option of their own.
+    """
+    own: dict[str, Any] = asdict(settings)  # type: ignore[call-overload]
+    there = ", ".join(f"{name}={value}" for name, value in own.items() if name not in fixed)
+    for name in given:
+        if name not in own or name in fixed:
+            raise ValueError(f"{what} has no setting {name!r}; there are {there}")
+    try:
+        return msgspec.convert({**own, **given}, type(settings))
+    except msgspec.ValidationError as exc:
+        raise ValueError(f"{what}: {exc}; its settings, with their defaults, are {there}") from exc

@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.model.autoencoders.lstm import LstmSettings
 from training.fit.loop import FitSettings
-from training.fit.plain_lstm import squared_error, train_plain
+from training.fit.windows import squared_error, train_plain
 
 
 def test_learns_what_it_is_shown() -> None:

@@ -1,0 +1,41 @@
+"""Topics read partition by partition, without a group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kafka import TopicPartition
+
+from monitor.errors import BrokerError
+
+POLL_MS = 100
+
+
+def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
+    """All partitions of a topic, none if it does not exist."""
+    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+def read_to(
+    reader: Any, ends: Mapping[TopicPartition, int], timeout_s: float
+) -> Iterator[tuple[TopicPartition, Any]]:
+    """Records of the partitions assigned, from where the reader stands until it has passed these offsets.
+
+    Each partition's come in order. Raises BrokerError if the time does not suffice.
+    """
+    deadline = time.monotonic() + timeout_s
+    while left := [place for place, end in ends.items() if (reader.position(place) or 0) < end]:
+        if time.monotonic() > deadline:
+            names = ", ".join(sorted(map(place_name, left)))
+            raise BrokerError(
+                f"{names} cannot be read to the end in {timeout_s:.0f} s: a transaction may stay open there"
+            )
+        for place, records in reader.poll(timeout_ms=POLL_MS).items():
+            yield from ((place, record) for record in records)
+
+
+def place_name(place: TopicPartition) -> str:
+    """As messages name it."""
+    return f"{place.topic}[{place.partition}]"

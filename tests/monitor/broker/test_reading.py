@@ -1,0 +1,57 @@
+"""Topics read to where they ended when it was asked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from kafka import TopicPartition
+
+from monitor.broker.reading import partitions_of, place_name, read_to
+from monitor.errors import BrokerError
+
+FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+class FakeReader:
+    """Gives its records in polls; `stuck`: a partition that gives none."""
+
+    def __init__(
+        self, polls: list[dict[TopicPartition, list[int]]], stuck: TopicPartition | None = None
+    ) -> None:
+        self.polls, self.stuck = polls, stuck
+        self.at = {FIRST: 0, SECOND: 0}
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[int]]:
+        """The next ones."""
+        found = self.polls.pop(0) if self.polls else {}
+        for place, records in found.items():
+            self.at[place] += len(records)
+        return {place: records for place, records in found.items() if place != self.stuck}
+
+    def position(self, place: TopicPartition) -> int | None:
+        """Of the next record; unknown to a broker that has not answered."""
+        return None if place == self.stuck else self.at[place]
+
+
+def test_partitions_are_listed_in_order() -> None:
+    """None of a topic that does not exist."""
+    consumer = SimpleNamespace(partitions_for_topic={"t": {1, 0}}.get)
+    assert partitions_of(consumer, "t") == [FIRST, SECOND]
+    assert partitions_of(consumer, "other") == []
+
+
+def test_records_come_until_every_end_is_passed() -> None:
+    """Those of the last poll that lie beyond come, too; nothing is polled for what is empty."""
+    reader = FakeReader([{FIRST: [1, 2]}, {SECOND: [3]}, {FIRST: [4], SECOND: [5]}, {FIRST: [9]}])
+    found = list(read_to(reader, {FIRST: 3, SECOND: 1}, 5.0))
+    assert found == [(FIRST, 1), (FIRST, 2), (SECOND, 3), (FIRST, 4), (SECOND, 5)]
+    assert list(read_to(FakeReader([{FIRST: [1]}]), {FIRST: 0}, 5.0)) == []
+
+
+def test_a_partition_that_gives_nothing_is_named() -> None:
+    """After the time that it was given."""
+    reader = FakeReader([{FIRST: [1]}], stuck=SECOND)
+    with pytest.raises(BrokerError, match=r"^t\[1\] cannot be read to the end in 0 s"):
+        list(read_to(reader, {FIRST: 1, SECOND: 1}, 0.01))
+    assert place_name(SECOND) == "t[1]"
