@@ -15,7 +15,7 @@ import training.errors
 from monitor import errors
 from monitor.broker.topics import topic_specs
 from monitor.config import Settings, load_settings
-from monitor.formats import chunks, events, profiles, reviews
+from monitor.formats import beats, chunks, events, profiles, reviews
 from tests.support.deploy_files import options, subcommands
 from tests.support.project import ROOT
 
@@ -180,7 +180,7 @@ def test_beats_columns_are_those_of_the_code() -> None:
     section = text[text.index("## Scored windows") : text.index("## State")]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
-    assert named == set(events.ScoredWindows.__dataclass_fields__)
+    assert named == set(beats.ScoredWindows.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(

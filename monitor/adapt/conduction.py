@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.adapt.beats import BeatBatch
 from monitor.adapt.strange_shapes import QRS, StrangerState, distance, renew, usable_leads
-from monitor.adapt.usual_beat import MEMORY, BeatBatch, UsualState, best_shift
+from monitor.adapt.usual_beat import MEMORY, UsualState, best_shift
 from monitor.ecg.kernels import compiled
 from monitor.ecg.windows import WindowSpec
 

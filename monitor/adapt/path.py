@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.adapt.beats import BeatBatch, Lesson
 from monitor.adapt.conduction import choose, learn_conducted, steady, usual_beats
 from monitor.adapt.conduction import follow as follow_conducted
 from monitor.adapt.own_level import RestlessState, note, restlessness
 from monitor.adapt.runs import RunState, count, open_run
 from monitor.adapt.strange_shapes import Recurrence, StrangerState, recurrence, remember
-from monitor.adapt.usual_beat import BeatBatch, Lesson, UsualState, describe, learn
-from monitor.ecg.filters import FLAT, MISSING, FilterState, to_internal
+from monitor.adapt.usual_beat import UsualState, describe, learn
+from monitor.ecg.filters import FilterState, to_internal
 from monitor.ecg.noise import Noise, NoiseState, follow
 from monitor.ecg.qrs import Detections, QrsState, detect_beats
 from monitor.ecg.quality import Quality, is_low, window_quality
+from monitor.ecg.samples import FLAT, MISSING, Samples
 from monitor.ecg.slots import SlotState
 from monitor.ecg.windows import Cuts, Extended, WindowSpec, WindowState, beat_cuts, extend, fixed_cuts
 
@@ -34,21 +36,6 @@ def untimed(stage: str) -> AbstractContextManager[None]:
     """A timer that takes no time."""
     del stage
     return nullcontext()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Samples:
-    """New input samples of several streams, one run a stream.
-
-    slots, n_leads, rates_hz: (streams,); offsets: (streams + 1,); ecg_mv, flags: (rows, leads).
-    """
-
-    slots: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    ecg_mv: NDArray[np.float32]
-    flags: NDArray[np.uint8]
-    n_leads: NDArray[np.int64]
-    rates_hz: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,9 +96,7 @@ class SignalPath:
     def advance(self, new: Samples, found: Detections | None = None, timed: Timer = untimed) -> Windows:
         """Filter, find beats and cut windows; `found` replaces the QRS detector by known R peaks."""
         with timed("filter"):
-            signal = to_internal(
-                self.filters, new.slots, new.offsets, new.ecg_mv, new.flags, new.n_leads, new.rates_hz
-            )
+            signal = to_internal(self.filters, new)
         with timed("detect"):
             if found is None:
                 usable = (signal.flags & (MISSING | FLAT)) == 0

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.adapt.usual_beat import BeatBatch
+from monitor.adapt.beats import BeatBatch
 from monitor.ecg.kernels import compiled
 from monitor.ecg.slots import SlotState
 from monitor.ecg.windows import WindowSpec

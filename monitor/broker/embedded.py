@@ -209,7 +209,8 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
         files = [entry.readlink().name for entry in Path(f"/proc/{process.pid}/fd").iterdir()]
         tables = [Path(f"/proc/{process.pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
     except OSError:
-        return process.poll() is None
+        # Of a process that is just ending Linux tells nothing either: it listens no longer.
+        return not Path("/proc/self/fd").is_dir() and process.poll() is None
     rows = [row.split() for table in tables for row in table.splitlines()[1:]]
     # Local address, state (0A: listening) and inode, as proc(5) has them.
     inodes = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}

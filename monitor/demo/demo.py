@@ -146,8 +146,8 @@ def _keep_up(console: Console, stack: DemoStack) -> None:
     """Stay until interrupted: that is the way to end it, and no failure."""
     page = [] if stack.page is None else [f"page on {stack.page.address}/"]
     places = [*page, f"Kafka on {stack.broker}", f"metrics on {stack.worker.address}/metrics"]
-    console.print(f"staying up: {', '.join(places)}; Ctrl-C ends it", soft_wrap=True)
     try:
+        console.print(f"staying up: {', '.join(places)}; Ctrl-C ends it", soft_wrap=True)
         while True:
             stack.check()
             time.sleep(0.2)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import partitions_of
 from monitor.config import KafkaSettings
-from monitor.formats.events import Event, ScoredWindows, decode_beats, decode_event
+from monitor.formats.beats import ScoredWindows, decode_beats
+from monitor.formats.events import Event, decode_event
 from monitor.worker.positions import commit_entry
 
 
@@ -73,7 +74,7 @@ class Follower:
 
     def _take_beats(self, value: bytes, arrived_s: float) -> bool:
         del arrived_s
-        windows = own_windows(decode_beats(value), self._stream, self._session)
+        windows = decode_beats(value).of(self._stream, self._session)
         if not len(windows):
             return False
         self.found.windows.append(windows)
@@ -83,28 +84,6 @@ class Follower:
         if beats.any():
             self.found.last_p_value = float(windows.p_value[beats][-1])
         return True
-
-
-def own_windows(windows: ScoredWindows, stream: str, session: str) -> ScoredWindows:
-    """The rows of one stream and session."""
-    pairs = zip(windows.stream, windows.session, strict=True)
-    rows = [index for index, pair in enumerate(pairs) if pair == (stream, session)]
-
-    def named(column: list[str]) -> list[str]:
-        return [column[row] for row in rows]
-
-    return ScoredWindows(
-        stream=named(windows.stream),
-        session=named(windows.session),
-        sample=windows.sample[rows],
-        time_us=windows.time_us[rows],
-        rr_s=windows.rr_s[rows],
-        score=windows.score[rows],
-        p_value=windows.p_value[rows],
-        anomalous=windows.anomalous[rows],
-        kind=named(windows.kind),
-        quality=named(windows.quality),
-    )
 
 
 def latencies_s(found: Found, measured_s: Callable[[int], float]) -> NDArray[np.float64]:

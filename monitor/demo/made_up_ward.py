@@ -18,7 +18,6 @@ from monitor.recordings.synthetic import synthetic_ecg
 TURN_S = 300.0  # of signal, then it begins again
 RATE_HZ = 250.0
 REAL_EVERY = 3  # the real ECG is never quiet for long, and a ward of such beds alone would be all alarms
-Trouble = Callable[[NDArray[np.float32]], None]  # changes a made-up ECG, (n, leads) mV, in place
 
 
 @dataclass(frozen=True, slots=True, eq=False)

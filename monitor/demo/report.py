@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from monitor.demo.follower import Found
-from monitor.formats.events import ScoredWindows
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.figures import Figure, figure
 from monitor.recordings.recording import Recording
 from monitor.recordings.wfdb_records import Annotations
 from monitor.scan.comparison import Comparison, compare, comparison_figures
-from monitor.scan.scan import in_time_order
 from monitor.scan.terminal import comparison_table
 
 # What the five minutes of record 208 must show, from a cold start.
@@ -40,7 +39,7 @@ class DemoRun:
     @property
     def windows(self) -> ScoredWindows | None:
         """Every scored window, in time order; None if there was none."""
-        return in_time_order(self.found.windows) if self.found.windows else None
+        return ScoredWindows.joined(self.found.windows).in_time_order() if self.found.windows else None
 
 
 def write_report(run: DemoRun, output: Path, console: Console) -> None:

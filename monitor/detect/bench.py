@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from monitor.adapt.usual_beat import FEATURES, HISTORY, BeatBatch
+from monitor.adapt.beats import BeatBatch
+from monitor.adapt.usual_beat import FEATURES, HISTORY
 from monitor.detect.detector import Detector
 from monitor.formats.chunks import Chunk
 from monitor.formats.figures import Figure, figure
 from monitor.model.autoencoders.interface import EncoderDecoder, Inputs
-from monitor.model.model import Model, halves
+from monitor.model.model import Model
 from monitor.model.scoring import TILE, run_tiled
+from monitor.model.terms import halves
 from monitor.recordings.synthetic import SyntheticEcg, synthetic_ecg
 
 TARGET_WINDOWS = 20_000.0  # a second on one core: 10,000 two-lead streams at 60 beats a minute

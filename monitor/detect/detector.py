@@ -15,7 +15,8 @@ from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
 from monitor.detect.lead_groups import Lane
 from monitor.detect.order import Run, Stream, admit, give_up, join, new_stream
 from monitor.detect.snapshots import pack, unpack
-from monitor.ecg.filters import INTERNAL_RATE_HZ, MISSING
+from monitor.ecg.filters import INTERNAL_RATE_HZ
+from monitor.ecg.samples import MISSING
 from monitor.ecg.windows import WindowSpec
 from monitor.formats.chunks import Chunk
 from monitor.model.model import Model

@@ -15,7 +15,8 @@ from monitor.detect.order import Stream
 from monitor.detect.reasons import beat_reason, part_name
 from monitor.ecg.filters import INTERNAL_RATE_HZ, interpolator
 from monitor.ecg.quality import Quality
-from monitor.formats.events import TECHNICAL, Event, Kind, Phase, ScoredWindows
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import TECHNICAL, Event, Kind, Phase
 from monitor.model.model import Model
 from monitor.model.scoring import REGION
 

@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import Event, ScoredWindows
+from monitor.formats.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

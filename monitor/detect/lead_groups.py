@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.adapt.path import Samples, SignalPath, Timer, Windows
-from monitor.adapt.usual_beat import BeatBatch, Lesson
+from monitor.adapt.beats import BeatBatch, Lesson
+from monitor.adapt.path import SignalPath, Timer, Windows
 from monitor.detect.episodes import EpisodeState, beat_kind, close_all, on_beat, on_fixed
 from monitor.detect.findings import Report, Row
 from monitor.detect.interface import Tuning
 from monitor.detect.order import Run, Stream
 from monitor.ecg.quality import Quality
+from monitor.ecg.samples import Samples
 from monitor.ecg.slots import SlotState
 from monitor.errors import StateError
 from monitor.model.model import Model, Thresholds, Verdicts
@@ -254,14 +255,11 @@ def _states(path: SignalPath, episodes: EpisodeState) -> dict[str, SlotState]:
 
 
 def _samples(batch: list[tuple[Stream, int, Run]]) -> Samples:
-    lengths = [len(run.ecg_mv) for _, _, run in batch]
-    return Samples(
-        slots=np.array([slot for _, slot, _ in batch], np.int64),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        ecg_mv=np.concatenate([run.ecg_mv for _, _, run in batch]),
-        flags=np.concatenate([run.flags for _, _, run in batch]),
-        n_leads=np.array([len(stream.leads) for stream, _, _ in batch], np.int64),
-        rates_hz=np.array([stream.rate_hz for stream, _, _ in batch]),
+    return Samples.of_streams(
+        [run.ecg_mv for _, _, run in batch],
+        [run.flags for _, _, run in batch],
+        [stream.rate_hz for stream, _, _ in batch],
+        [slot for _, slot, _ in batch],
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.detect.interface import PLAIN, Rejected, Tuning
-from monitor.ecg.filters import MISSING, SATURATED
+from monitor.ecg.samples import MISSING, flags_of
 from monitor.formats.chunks import Chunk
 
 MAX_FILL_S = 5.0  # a longer gap begins a new segment; a shorter one is filled with missing samples
@@ -141,7 +141,7 @@ def _run(stream: Stream, chunk: Chunk, skip: int, *, fresh: bool) -> Run:
     if abs(stray) > CLOCK_S * 1e6:
         stream.clocks.append((chunk.first_sample, chunk.start_us))
     stream.expected = chunk.first_sample + len(chunk)
-    flags = np.where(chunk.valid, np.where(chunk.saturated, SATURATED, 0), MISSING).astype(np.uint8)
+    flags = flags_of(chunk.valid, chunk.saturated)
     return Run(chunk.ecg_mv[skip:], flags[skip:], chunk.first_sample + skip, fresh)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt_zi
 
 from monitor.ecg.kernels import compiled
+from monitor.ecg.samples import FLAT, MISSING, Samples
 from monitor.ecg.slots import SlotState
 
 INTERNAL_RATE_HZ = 250
@@ -22,8 +23,6 @@ HALF_TAPS = 8  # of the interpolating sinc, in periods of the slower of the two 
 TAIL = 128  # input samples kept; 2 * HALF_TAPS * 1000 / 250 = 64 are needed at most
 MAX_PHASES = 25_000
 FLAT_S = 0.5  # the very same value for so long: no electrode gives that, not even in asystole
-
-MISSING, SATURATED, FLAT = 1, 2, 4  # bits of a sample's flags
 
 
 @dataclass(slots=True, eq=False)
@@ -99,43 +98,28 @@ class InternalSignal:
     flags: NDArray[np.uint8]
 
 
-def to_internal(
-    state: FilterState,
-    slots: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    ecg_mv: NDArray[np.float32],
-    flags: NDArray[np.uint8],
-    n_leads: NDArray[np.int64],
-    rates_hz: NDArray[np.float64],
-) -> InternalSignal:
-    """Resample and band-pass each stream's new samples.
-
-    slots, n_leads, rates_hz: (streams,); offsets: (streams + 1,); ecg_mv, flags: (rows, leads).
-    """
-    banks = [interpolator(float(rate)) for rate in rates_hz]
-    counts = np.zeros(len(slots) + 1, np.int64)
-    for i, (bank, num, den) in enumerate(banks):
-        counts[i + 1] = _outputs(
-            state.n_in[slots[i]] + offsets[i + 1] - offsets[i], bank.shape[1] // 2, num, den
-        )
-        counts[i + 1] -= state.n_out[slots[i]]
+def to_internal(state: FilterState, new: Samples) -> InternalSignal:
+    """Resample and band-pass each stream's new samples, going on from its state."""
+    banks = [interpolator(float(rate)) for rate in new.rates_hz]
+    offsets, counts = new.offsets, np.zeros(len(new.slots) + 1, np.int64)
+    for i, (slot, (bank, num, den)) in enumerate(zip(new.slots, banks, strict=True)):
+        n_in = state.n_in[slot] + offsets[i + 1] - offsets[i]
+        counts[i + 1] = _outputs(n_in, bank.shape[1] // 2, num, den) - state.n_out[slot]
     rows = np.cumsum(counts)
-    raw = np.zeros((rows[-1], ecg_mv.shape[1]))
-    band = np.zeros_like(raw)
-    out_flags = np.zeros(raw.shape, np.uint8)
-    for i, (bank, num, den) in enumerate(banks):
-        slot, new = slots[i], slice(offsets[i], offsets[i + 1])
-        out = slice(rows[i], rows[i + 1])
+    raw = np.zeros((rows[-1], new.ecg_mv.shape[1]))
+    band, out_flags = np.zeros_like(raw), np.zeros(raw.shape, np.uint8)
+    for i, slot in enumerate(new.slots):
+        own, out = slice(offsets[i], offsets[i + 1]), slice(rows[i], rows[i + 1])
         _resample(
-            (ecg_mv[new], flags[new], n_leads[i]),
+            (new.ecg_mv[own], new.flags[own], new.n_leads[i]),
             (state.tail[slot], state.tail_flags[slot], state.same[slot], state.n_in[slot], state.n_out[slot]),
-            int(FLAT_S * rates_hz[i]),
-            (bank, num, den),
+            int(FLAT_S * new.rates_hz[i]),
+            banks[i],
             (raw[out], out_flags[out]),
         )
         _filter(
             raw[out],
-            n_leads[i],
+            new.n_leads[i],
             state.n_out[slot] == 0,
             band_pass(),
             _band_pass_step(),
@@ -145,6 +129,11 @@ def to_internal(
         state.n_in[slot] += offsets[i + 1] - offsets[i]
         state.n_out[slot] += counts[i + 1]
     return InternalSignal(rows, raw, band, out_flags)
+
+
+def filtered(recording: Samples) -> InternalSignal:
+    """Whole recordings resampled and band-passed, each from its beginning; stream i in slot i."""
+    return to_internal(FilterState.create(len(recording.slots), recording.ecg_mv.shape[1]), recording)
 
 
 def _outputs(n_in: int, half: int, num: int, den: int) -> int:

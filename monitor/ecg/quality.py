@@ -7,8 +7,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ecg.filters import FLAT, MISSING, SATURATED
 from monitor.ecg.kernels import compiled
+from monitor.ecg.samples import FLAT, MISSING, SATURATED
 
 MAX_MISSING = 0.05  # share of a window
 MAX_SATURATED = 0.10  # a clipped R peak is still a beat; more hides its shape

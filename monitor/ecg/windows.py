@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ecg.filters import INTERNAL_RATE_HZ, MISSING, InternalSignal
+from monitor.ecg.filters import INTERNAL_RATE_HZ, InternalSignal
 from monitor.ecg.kernels import compiled
+from monitor.ecg.samples import MISSING
 from monitor.ecg.slots import SlotState
 
 KEEP = 1536  # internal samples kept: a beat found 2.5 s late and a fixed window both fit

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from monitor.errors import DecodeError
 
 CHUNK_SCHEMA = 1
+CONTENT_TYPE = "content-type"  # the header that says how a record is encoded
 MSGPACK = "application/msgpack"
 JSON = "application/json"
 INVALID = -32768  # int16 code of a sample that was not measured
@@ -93,6 +94,12 @@ _unpack = msgspec.msgpack.Decoder(_PackedChunk)
 _unpack_version = msgspec.msgpack.Decoder(_Versioned)
 _parse = msgspec.json.Decoder(_JsonChunk)
 _parse_version = msgspec.json.Decoder(_Versioned)
+
+
+def content_type_of(record: Any) -> str:
+    """How a Kafka record says that it is encoded; one without the header is MessagePack."""
+    value = dict(record.headers or ()).get(CONTENT_TYPE)
+    return MSGPACK if value is None else value.decode("utf-8", "replace")
 
 
 def encode_chunk(

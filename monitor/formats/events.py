@@ -1,19 +1,15 @@
-"""What the monitor says: the fixed vocabulary of event kinds, events as CloudEvents, beats as columns."""
+"""What the monitor says: the fixed vocabulary of event kinds, and events as CloudEvents."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 EVENT_SCHEMA = 1
-BEATS_SCHEMA = 1
 CLOUDEVENT = "application/cloudevents+json"
 TYPE_PREFIX = "org.ecg-monitor."
 
@@ -146,45 +142,3 @@ def decode_event(value: bytes) -> Event:
     """The event in a record of `ecg.events`; raises msgspec.MsgspecError if it is none of ours."""
     envelope = msgspec.json.decode(value, type=dict[str, Any])
     return msgspec.convert(envelope.get("data"), Event)
-
-
-@dataclass(slots=True, eq=False)
-class ScoredWindows:
-    """Every window scored in a batch, as columns of equal length, in each stream's order of decision."""
-
-    stream: list[str]
-    session: list[str]
-    sample: NDArray[np.int64]  # R peak, or a fixed window's centre: input sample number
-    time_us: NDArray[np.int64]
-    rr_s: NDArray[np.float32]  # RR interval to the beat before; NaN for fixed windows
-    score: NDArray[np.float32]  # NaN where the window was gated
-    p_value: NDArray[np.float32]
-    anomalous: NDArray[np.bool_]
-    kind: list[str]  # "beat", or "fixed"; anomalous beats carry their event kind
-    quality: list[str]  # "good", "noise", "saturated", "flat", "missing"
-
-    def __len__(self) -> int:
-        return len(self.sample)
-
-
-_COLUMNS = ("sample", "time_us", "rr_s", "score", "p_value", "anomalous")
-_DTYPES = dict(zip(_COLUMNS, ("<i8", "<i8", "<f4", "<f4", "<f4", "?"), strict=True))
-
-
-def encode_beats(windows: ScoredWindows) -> bytes:
-    """One columnar MessagePack record; numeric columns are little-endian bytes."""
-    columns: dict[str, Any] = {
-        name: getattr(windows, name).astype(dtype).tobytes() for name, dtype in _DTYPES.items()
-    }
-    columns |= {name: getattr(windows, name) for name in ("stream", "session", "kind", "quality")}
-    return msgspec.msgpack.encode({"schema": BEATS_SCHEMA, "columns": columns})
-
-
-def decode_beats(value: bytes) -> ScoredWindows:
-    """The columns in a record of `ecg.beats`; raises ValueError for another schema."""
-    record = msgspec.msgpack.decode(value)
-    if record["schema"] != BEATS_SCHEMA:
-        raise ValueError(f"beats schema is {record['schema']!r}, wanted {BEATS_SCHEMA}")
-    columns = record["columns"]
-    numeric = {name: np.frombuffer(columns[name], _DTYPES[name]) for name in _COLUMNS}
-    return ScoredWindows(**{**columns, **numeric})

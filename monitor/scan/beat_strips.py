@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.formats.events import ScoredWindows
+from monitor.formats.beats import ScoredWindows
 from monitor.recordings.recording import Recording
 from monitor.scan.explain import Explanation, Wanted
 from monitor.scan.finding_strips import AFTER_S, BEFORE_S, Explain, beat_marks, signal_of
@@ -32,7 +32,7 @@ def beat_strip(
 
     sample: its R peak; marks: its own and its neighbours'.
     """
-    time_s, ecg_mv = signal_of(recording, *_shown(recording, sample), lead, filtered=True)
+    time_s, ecg_mv = signal_of(recording, *_shown(recording, sample), lead, as_judged=True)
     at_s = sample / recording.rate_hz
     return Strip(
         time_s=time_s,

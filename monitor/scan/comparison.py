@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.formats.events import Event, Kind, ScoredWindows
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import Event, Kind
 from monitor.formats.figures import Figure, figure
 from monitor.recordings.wfdb_records import Annotations
+from monitor.scan.matching import match_beats, tolerance_samples
 
-TOLERANCE_S = 0.15  # ANSI/AAMI EC57 4.3: within 150 ms it is the same beat
 # AAMI classes by WFDB mnemonic; what is not named is Q. Escape beats (e, j, n) come late, not early, and
 # are N's as ANSI/AAMI EC57 has them; WFDB's `bxb` counts them as S.
 _MEMBERS = {"N": "NLRejnB", "S": "AaJS", "V": "VEr", "F": "F"}
@@ -41,42 +42,30 @@ class Comparison:
     false_events: int  # beat events that lie on a normal beat or on none
 
 
-def pair_nearest(reference: NDArray[np.int64], found: NDArray[np.int64], tolerance: int) -> NDArray[np.int64]:
-    """For each reference sample the index of its one partner in `found`, or -1; nearest pairs first."""
-    order = np.argsort(found, kind="stable")
-    ordered = found[order]
-    starts = np.searchsorted(ordered, reference - tolerance, "left")
-    stops = np.searchsorted(ordered, reference + tolerance, "right")
-    near = [(i, j) for i in range(len(reference)) for j in range(starts[i], stops[i])]
-    near.sort(key=lambda pair: abs(int(reference[pair[0]]) - int(ordered[pair[1]])))
-    partner = np.full(len(reference), -1, np.int64)
-    taken: set[int] = set()
-    for i, j in near:
-        if partner[i] < 0 and j not in taken:
-            partner[i] = order[j]
-            taken.add(j)
-    return partner
-
-
 def compare(
     annotations: Annotations, windows: ScoredWindows, events: Sequence[Event], rate_hz: float
 ) -> Comparison:
-    """Scored beats and events of one stream against its annotated beats."""
-    tolerance = int(TOLERANCE_S * rate_hz)
+    """Scored beats and events of one stream against its annotated beats.
+
+    windows: in time order; which beats are the same is told as every protocol tells it (match_beats).
+    """
+    tolerance = tolerance_samples(rate_hz)
     beats = np.array([kind == "run" or kind.startswith("beat") for kind in windows.kind], np.bool_)
     samples, anomalous = windows.sample[beats], windows.anomalous[beats]
-    partner = pair_nearest(annotations.sample, samples, tolerance)
+    partner = match_beats(annotations.sample, samples, tolerance).partners(len(annotations.sample))
     by_beats = (partner >= 0) & np.append(anomalous, np.False_)[partner]
-    on_beat = [event.r_peak_sample for event in events if event.kind in _BEAT_EVENTS]
-    event_partner = pair_nearest(annotations.sample, np.array(on_beat, np.int64), tolerance)
-    by_events = (event_partner >= 0) | _inside_runs(annotations.sample, events, tolerance)
+    # A beat that search-back found is told after the one that follows it.
+    on_beat = sorted(event.r_peak_sample for event in events if event.kind in _BEAT_EVENTS)
+    told = match_beats(annotations.sample, np.array(on_beat, np.int64), tolerance)
+    has_event = told.partners(len(annotations.sample)) >= 0
+    by_events = has_event | _inside_runs(annotations.sample, events, tolerance)
     groups = np.array([AAMI.get(symbol, "Q") for symbol in annotations.symbol])
     counts = {}
     for group in "NSVFQ":
         of = groups == group
         parts = (of, of & (partner >= 0), of & by_beats, of & by_events, of & (by_beats | by_events))
         counts[group] = ClassCount(*(int(part.sum()) for part in parts))
-    right = int(((event_partner >= 0) & (groups != "N")).sum())
+    right = int((has_event & (groups != "N")).sum())
     extra = len(samples) - int((partner >= 0).sum())
     return Comparison(counts, by_beats | by_events, extra, len(on_beat) - right)
 

@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from monitor.adapt.path import Samples, SignalPath, Windows
-from monitor.adapt.usual_beat import BeatBatch, Lesson
-from monitor.ecg.filters import INTERNAL_RATE_HZ, MISSING, SATURATED
+from monitor.adapt.beats import BeatBatch, Lesson
+from monitor.adapt.path import SignalPath, Windows
+from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.quality import Quality
+from monitor.ecg.samples import Samples, flags_of
 from monitor.model.autoencoders.interface import Inputs
-from monitor.model.model import Model, contextual_inputs, halves
+from monitor.model.model import Model
 from monitor.model.scoring import run_tiled
+from monitor.model.terms import contextual_inputs, halves
 from monitor.recordings.recording import Recording, chunks
 
 CONTEXT_S = 300.0  # of signal before a window: many times the memory of the usual beat
@@ -116,19 +118,11 @@ def _explain_part(
 
 
 def _samples(recording: Recording) -> Samples:
-    """All of a recording as one run of samples in slot 0."""
+    """All of a recording as the worker would see it, in slot 0."""
     parts = list(chunks(recording, 10.0, stream=recording.name))
-    valid = np.concatenate([each.valid for each in parts])
-    saturated = np.concatenate([each.saturated for each in parts])
-    flags = np.where(valid, 0, MISSING) | np.where(saturated, SATURATED, 0)
-    return Samples(
-        slots=np.zeros(1, np.int64),
-        offsets=np.array([0, len(flags)], np.int64),
-        ecg_mv=np.concatenate([each.ecg_mv for each in parts]),
-        flags=flags.astype(np.uint8),
-        n_leads=np.array([len(recording.leads)], np.int64),
-        rates_hz=np.array([recording.rate_hz]),
-    )
+    flags = [flags_of(each.valid, each.saturated) for each in parts]
+    ecg_mv = np.concatenate([each.ecg_mv for each in parts])
+    return Samples.of_streams([ecg_mv], [np.concatenate(flags)], [recording.rate_hz])
 
 
 def _nearest(samples: NDArray[np.int64], wanted: float) -> int | None:

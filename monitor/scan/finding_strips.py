@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.detect.reasons import EARLY, LATE
-from monitor.ecg.filters import INTERNAL_RATE_HZ, MISSING, FilterState, to_internal
-from monitor.formats.events import Event, Kind, Phase, ScoredWindows
+from monitor.ecg.filters import INTERNAL_RATE_HZ, filtered
+from monitor.ecg.samples import MISSING, Samples
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import Event, Kind, Phase
 from monitor.recordings.recording import Recording
 from monitor.scan.explain import Explanation, Wanted
 from monitor.scan.paper import draw_strips
@@ -102,7 +104,7 @@ def strip_of(
     last = (ended or event).last_sample
     lead = expected.lead if expected is not None else next(iter(event.leads), recording.leads[0].name)
     shown = _shown(recording, event, last)
-    time_s, ecg_mv = signal_of(recording, *shown, lead, filtered=expected is not None)
+    time_s, ecg_mv = signal_of(recording, *shown, lead, as_judged=expected is not None)
     marks = [] if windows is None else beat_marks(windows, rate_hz, shown)
     beat_s = event.r_peak_sample / rate_hz
     part_s = None if event.part_s is None else (beat_s + event.part_s[0], beat_s + event.part_s[1])
@@ -141,26 +143,17 @@ def _shown(recording: Recording, event: Event, last: int) -> tuple[int, int]:
 
 
 def signal_of(
-    recording: Recording, first: int, last: int, lead: str, *, filtered: bool
+    recording: Recording, first: int, last: int, lead: str, *, as_judged: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Seconds and mV of one lead, NaN where nothing was measured; filtered as for the model, or raw."""
+    """Seconds and mV of one lead, NaN where nothing was measured; as_judged: filtered, not raw."""
     column = [each.name for each in recording.leads].index(lead)
     rate_hz = recording.rate_hz
-    if not filtered:
+    if not as_judged:
         return np.arange(first, last) / rate_hz, recording.piece_mv(first, last)[:, column]
     # From a whole second, as windows are explained: both then lie on the same instants.
     begin_s = max(0, math.floor(first / rate_hz - _SETTLED_S))
     piece = recording.piece_mv(round(begin_s * rate_hz), last)[:, column : column + 1]
-    missing = np.isnan(piece)
-    signal = to_internal(
-        FilterState.create(1, 1),
-        np.zeros(1, np.int64),
-        np.array([0, len(piece)], np.int64),
-        np.nan_to_num(piece),
-        np.where(missing, MISSING, 0).astype(np.uint8),
-        np.ones(1, np.int64),
-        np.array([rate_hz]),
-    )
+    signal = filtered(Samples.of_signal(piece, rate_hz))
     time_s = begin_s + np.arange(len(signal.band_mv)) / INTERNAL_RATE_HZ
     ecg_mv = np.where(signal.flags & MISSING, np.nan, signal.band_mv).astype(np.float32)[:, 0]
     kept = time_s >= first / rate_hz

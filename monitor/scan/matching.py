@@ -19,6 +19,12 @@ class BeatMatches:
     missed: NDArray[np.int64]  # (n_missed,) reference beats without a test beat
     extra: NDArray[np.int64]  # (n_extra,) test beats without a reference beat
 
+    def partners(self, count: int) -> NDArray[np.int64]:
+        """(count,) for each of so many reference beats the index of its test beat, or -1."""
+        partner = np.full(count, -1, np.int64)
+        partner[self.pairs[:, 0]] = self.pairs[:, 1]
+        return partner
+
     @property
     def sensitivity(self) -> float:
         """Part of the reference beats that were found; NaN without reference beats."""
@@ -101,13 +107,6 @@ def _pairs_with(own: list[int], other: list[int], tolerance: int) -> bool:
         return distance <= tolerance
     following = abs(own[1] - other[0])
     return distance < following or (len(other) == 2 and abs(own[1] - other[1]) < following)
-
-
-def after_learning(
-    samples: NDArray[np.int64], sampling_rate_hz: float, learning_s: float = LEARNING_S
-) -> NDArray[np.bool_]:
-    """(n,) whether a beat counts, being after the learning period."""
-    return samples >= round(learning_s * sampling_rate_hz)
 
 
 def outside_intervals(samples: NDArray[np.int64], intervals: NDArray[np.int64]) -> NDArray[np.bool_]:

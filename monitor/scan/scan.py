@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from itertools import chain
-from typing import Any, Protocol
-
-import numpy as np
+from dataclasses import dataclass
+from typing import Protocol
 
 from monitor.detect.interface import Detection
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import Event, ScoredWindows
+from monitor.formats.events import Event
 from monitor.recordings.recording import Recording, chunks
 
 CHUNK_S = 10.0  # any length gives the same events; short ones only cost calls
@@ -61,23 +59,9 @@ def scan(
     for detection in detections:
         counts.update(detection.counts)
     events = sorted((event for part in detections for event in part.events), key=_place)
-    windows = in_time_order([part.windows for part in detections])
+    windows = ScoredWindows.joined([part.windows for part in detections]).in_time_order()
     return ScanResult(recording, events, windows, counts, time.monotonic() - begun)
 
 
 def _place(event: Event) -> tuple[int, int]:
     return event.r_peak_sample, event.last_sample
-
-
-def in_time_order(parts: Sequence[ScoredWindows]) -> ScoredWindows:
-    """Windows of one stream from one batch or more as one table, by sample."""
-    order = np.argsort(np.concatenate([part.sample for part in parts]), kind="stable")
-
-    def column(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        if isinstance(values[0], list):
-            joined = list(chain.from_iterable(values))
-            return [joined[index] for index in order]
-        return np.concatenate(values)[order]
-
-    return ScoredWindows(**{field.name: column(field.name) for field in fields(ScoredWindows)})

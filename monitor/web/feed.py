@@ -18,8 +18,8 @@ from monitor.broker.clients import explained, listens, open_reader
 from monitor.broker.reading import partitions_of
 from monitor.config import KafkaSettings, WebSettings
 from monitor.errors import BrokerError, DecodeError
-from monitor.formats.chunks import MSGPACK, decode_chunk
-from monitor.formats.events import decode_beats
+from monitor.formats.beats import decode_beats
+from monitor.formats.chunks import content_type_of, decode_chunk
 from monitor.formats.profiles import decode_profile
 from monitor.formats.reviews import decode_verdict
 from monitor.web.held.events import EventHeld, read_event
@@ -234,10 +234,10 @@ class Feed:
             self._tell(fresh)
 
     def _take_signal(self, record: Any, received_us: int, fresh: Fresh) -> None:
-        content_type = _content_type(record)
-        chunk = decode_chunk(record.value, content_type, record.key)
+        kind = content_type_of(record)
+        chunk = decode_chunk(record.value, kind, record.key)
         recent = received_us > time.time_ns() // 1000 - (CATCH_UP_S + 10) * 1e6
-        frame = self._store.take_chunk(chunk, record.value, content_type, received_us, recent=recent)
+        frame = self._store.take_chunk(chunk, record.value, kind, received_us, recent=recent)
         if frame is not None:
             fresh.frames.append((chunk.stream, frame))
 
@@ -270,8 +270,3 @@ class Feed:
         if consumer is not None:
             with suppress(KafkaError, OSError):  # its broker may be away
                 consumer.close(timeout_ms=1000)
-
-
-def _content_type(record: Any) -> str:
-    value = dict(record.headers or ()).get("content-type")
-    return MSGPACK if value is None else value.decode("utf-8", "replace")

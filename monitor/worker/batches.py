@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.config import DeliverySettings, Topics
 from monitor.detect.interface import Detection, StreamDetector
 from monitor.errors import DecodeError
-from monitor.formats.chunks import MSGPACK, Chunk, decode_chunk
-from monitor.formats.events import CLOUDEVENT, ScoredWindows, encode_beats, encode_event
+from monitor.formats.beats import encode_beats
+from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk, content_type_of, decode_chunk
+from monitor.formats.dead_letters import dead_letter
+from monitor.formats.events import CLOUDEVENT, encode_event
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Outgoing, PartitionProgress
 from monitor.worker.settings import Tunings
 
 BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
 LATENCIES_PER_BATCH = 32
-_CONTENT_TYPE = "content-type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Batches:
         for progress, records in batch.items():
             for record in records:
                 try:
-                    chunk = decode_chunk(record.value, _content_type(record), record.key)
+                    chunk = decode_chunk(record.value, content_type_of(record), record.key)
                 except DecodeError as error:
                     self._bury(progress, record, error.reason, str(error))
                     continue
@@ -111,7 +110,7 @@ class Batches:
     def _route(self, taken: list[_Taken], detection: Detection) -> None:
         for event, index in zip(detection.events, detection.event_chunk, strict=True):
             pending = taken[index].progress.pending
-            headers = [(_CONTENT_TYPE, CLOUDEVENT.encode())]
+            headers = [(CONTENT_TYPE, CLOUDEVENT.encode())]
             pending.records.append(
                 Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
             )
@@ -134,15 +133,16 @@ class Batches:
             pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
             if self._delivery.write_beats:
                 for start in range(0, len(rows), BEATS_PER_RECORD):
-                    value = encode_beats(_rows(detection.windows, rows[start : start + BEATS_PER_RECORD]))
-                    headers = [(_CONTENT_TYPE, MSGPACK.encode())]
+                    value = encode_beats(detection.windows.rows(rows[start : start + BEATS_PER_RECORD]))
+                    headers = [(CONTENT_TYPE, MSGPACK.encode())]
                     pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(number)))
 
     def _bury(self, progress: PartitionProgress, record: Any, reason: str, message: str) -> None:
         if progress.muted(record.offset):
             return
         limit = self._delivery.max_record_bytes
-        progress.pending.records.append(dead_letter(self._topics.deadletter, record, reason, message, limit))
+        letter = dead_letter(record, reason, message, limit)
+        progress.pending.records.append(Outgoing(self._topics.deadletter, *letter))
         progress.pending.dead.append(reason)
 
     def _count_records(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> None:
@@ -157,40 +157,3 @@ class Batches:
         self._metrics.count_batch(detection.counts)
         self._metrics.time_stages(detection.stage_seconds)
         self._metrics.count_windows(detection.windows)
-
-
-def dead_letter(topic: str, record: Any, reason: str, message: str, limit: int) -> Outgoing:
-    """The record as received, its value cut to `limit` bytes; headers say why and where it was."""
-    value = record.value or b""
-    headers = [
-        ("reason", reason.encode()),
-        ("message", message.encode()[:1000]),
-        ("source-topic", record.topic.encode()),
-        ("source-partition", str(record.partition).encode()),
-        ("source-offset", str(record.offset).encode()),
-        ("sha256", hashlib.sha256(value).hexdigest().encode()),
-        ("length", str(len(value)).encode()),
-        (_CONTENT_TYPE, _content_type(record).encode()[:200]),
-    ]
-    key = None if record.key is None else bytes(record.key)[:1000]
-    return Outgoing(topic, key, bytes(value[:limit]), headers)
-
-
-def _content_type(record: Any) -> str:
-    value = dict(record.headers or ()).get(_CONTENT_TYPE)
-    return MSGPACK if value is None else value.decode("utf-8", "replace")
-
-
-def _rows(windows: ScoredWindows, rows: NDArray[np.intp]) -> ScoredWindows:
-    return ScoredWindows(
-        stream=[windows.stream[row] for row in rows],
-        session=[windows.session[row] for row in rows],
-        sample=windows.sample[rows],
-        time_us=windows.time_us[rows],
-        rr_s=windows.rr_s[rows],
-        score=windows.score[rows],
-        p_value=windows.p_value[rows],
-        anomalous=windows.anomalous[rows],
-        kind=[windows.kind[row] for row in rows],
-        quality=[windows.quality[row] for row in rows],
-    )

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from monitor.formats.events import Kind, ScoredWindows
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import Kind
 
 
 class BinnedHistogram(Collector):

@@ -30,7 +30,8 @@ from monitor.broker.clients import open_producer
 from monitor.broker.embedded import embedded_broker
 from monitor.broker.topics import create_topics
 from monitor.config import Settings
-from monitor.formats.events import encode_beats, encode_event
+from monitor.formats.beats import encode_beats
+from monitor.formats.events import encode_event
 from monitor.formats.figures import Figure, figure
 from tests.monitor.web.test_feed import settings_on
 from tests.monitor.web.test_server import Server, serving

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from monitor.detect.detector import Detector
+from monitor.formats.beats import ScoredWindows, decode_beats, encode_beats
 from monitor.formats.chunks import decode_chunk
-from monitor.formats.events import ScoredWindows, decode_beats, encode_beats, encode_event
+from monitor.formats.events import encode_event
 from monitor.recordings.recording import encoded_chunks
 from monitor.recordings.synthetic import synthetic_ecg
 from tests.integration.test_daemon import CLI

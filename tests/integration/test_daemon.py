@@ -18,8 +18,9 @@ import pytest
 from monitor.config import Topics
 from monitor.detect.detector import Detector
 from monitor.detect.findings import p_value
+from monitor.formats.beats import decode_beats
 from monitor.formats.chunks import decode_chunk
-from monitor.formats.events import Event, decode_beats, decode_event, encode_event
+from monitor.formats.events import Event, decode_event, encode_event
 from monitor.model.model import load_model
 from monitor.recordings.excerpt import read_excerpt
 from monitor.recordings.recording import encoded_chunks

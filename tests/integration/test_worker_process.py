@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.formats.events import decode_beats, decode_event
+from monitor.formats.beats import decode_beats
+from monitor.formats.events import decode_event
 from tests.support.daemon.harness import Bench, WorkerProcess, ecg, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import ConfigError
-from monitor.processes import Interrupts, child_process, inherited_listener, log_tail, stop
+from monitor.processes import Interrupts, child_process, handling, inherited_listener, log_tail, stop
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
 DEAF = (
@@ -119,6 +119,22 @@ def test_old_handlers_come_back() -> None:
         interrupts.ignore()
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_handler_holds_for_a_block() -> None:
+    """Both signals come to it; after the block, also one that failed, the old handlers are back."""
+    seen, before = list[int](), signal.getsignal(signal.SIGTERM)
+
+    def work() -> None:
+        with handling(lambda number, _: seen.append(number)):
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"):
+        work()
+    assert seen == [signal.SIGTERM, signal.SIGINT]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_child_gets_a_socket_that_listens(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from monitor.commands.run import serve
 from monitor.config import load_settings
 from monitor.detect.interface import Detection, Tuning
 from monitor.errors import MonitorError
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import Event, ScoredWindows
+from monitor.formats.events import Event
 from monitor.logs import configure_logging
 from monitor.recordings.excerpt import read_excerpt_beats
-from monitor.scan.scan import in_time_order
 from tests.support.scan_fakes import fake_event, windows_at
 
 LOOK_AHEAD = 180  # samples
@@ -88,7 +88,7 @@ def _event(sample: int, chunk: Chunk) -> Event:
 
 def _joined(first: ScoredWindows, second: ScoredWindows, chunk: Chunk) -> ScoredWindows:
     second.session = [chunk.session] * len(second)
-    return in_time_order([first, second])
+    return ScoredWindows.joined([first, second]).in_time_order()
 
 
 def main() -> None:

@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from monitor.adapt.path import Judge, Samples, SignalPath
-from monitor.adapt.usual_beat import BeatBatch, Lesson
-from monitor.ecg.filters import MISSING
+from monitor.adapt.beats import BeatBatch, Lesson
+from monitor.adapt.path import Judge, SignalPath
 from monitor.ecg.quality import Quality
+from monitor.ecg.samples import Samples
 from monitor.ecg.windows import WindowSpec
 from monitor.formats.chunks import Lead
 from monitor.model.artifact import Manifest, NetworkSpec, RateTable, TermCalibration, save_artifact
 from monitor.model.autoencoders.interface import EncoderDecoder
 from monitor.model.autoencoders.registry import build
 from monitor.model.calibration import Calibration, fit_calibration
-from monitor.model.model import Model, Terms, fixed_terms, fuse, population_terms, usual_terms
+from monitor.model.model import Model
+from monitor.model.terms import Terms, fixed_terms, fuse, population_terms, usual_terms
 from monitor.recordings.recording import Recording
 from monitor.recordings.synthetic import SyntheticEcg, synthetic_ecg
-from training.data.normals import concatenate
 from training.fit.architecture import Architecture
 from training.fit.objectives.settings import ObjectiveSettings
 
@@ -108,7 +108,7 @@ def _normal_windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]
     windows = path.advance(samples_of(ecg))
     parts, judge = _collector()
     path.judge_beats(windows, np.zeros(1, np.int64), judge)
-    return concatenate(parts), windows.fixed_mv, windows.fixed_quality == Quality.GOOD
+    return BeatBatch.joined(parts), windows.fixed_mv, windows.fixed_quality == Quality.GOOD
 
 
 def _collector() -> tuple[list[BeatBatch], Judge]:
@@ -124,12 +124,4 @@ def _collector() -> tuple[list[BeatBatch], Judge]:
 
 def samples_of(ecg: SyntheticEcg) -> Samples:
     """A made-up recording as one run of samples in slot 0."""
-    n, leads = ecg.ecg_mv.shape
-    return Samples(
-        slots=np.zeros(1, np.int64),
-        offsets=np.array([0, n], np.int64),
-        ecg_mv=np.nan_to_num(ecg.ecg_mv),
-        flags=np.where(np.isnan(ecg.ecg_mv), MISSING, 0).astype(np.uint8),
-        n_leads=np.array([leads], np.int64),
-        rates_hz=np.array([ecg.rate_hz]),
-    )
+    return Samples.of_signal(ecg.ecg_mv, ecg.rate_hz)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from monitor.detect.interface import Detection
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import Event, Kind, ScoredWindows
+from monitor.formats.events import Event, Kind
 from monitor.recordings.recording import Recording, from_millivolts
 from monitor.scan.explain import Explanation, Wanted
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
 from monitor.errors import StateError
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import Event, Kind, ScoredWindows
+from monitor.formats.events import Event, Kind
 
 
 class Memory(msgspec.Struct):

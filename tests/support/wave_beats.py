@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.adapt.usual_beat import HISTORY, BeatBatch
+from monitor.adapt.beats import BeatBatch
+from monitor.adapt.usual_beat import HISTORY
 from monitor.ecg.windows import WindowSpec
 
 SPEC = WindowSpec()

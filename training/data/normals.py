@@ -6,15 +6,16 @@ other beat is one that "is not known to be normal".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.adapt.path import Samples, SignalPath, Windows
-from monitor.adapt.usual_beat import BeatBatch, Lesson
-from monitor.ecg.filters import INTERNAL_RATE_HZ, MISSING
+from monitor.adapt.beats import BeatBatch, Lesson
+from monitor.adapt.path import SignalPath, Windows
+from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.quality import Quality
+from monitor.ecg.samples import Samples
 from monitor.ecg.windows import WindowSpec
 from monitor.scan.matching import match_beats, tolerance_samples
 from training.errors import DataError
@@ -50,7 +51,7 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
     """Run a record through the signal path and keep what is normal; raises DataError if nothing is."""
     leads = record.ecg_mv.shape[1]
     path, slot = SignalPath(spec, 1, leads), np.zeros(1, np.int64)
-    windows = path.advance(whole(record))
+    windows = path.advance(Samples.of_signal(record.ecg_mv, record.rate_hz))
     r_peaks = windows.beats.sample
     normal_r = np.round(record.normal_r * INTERNAL_RATE_HZ / record.rate_hz).astype(np.int64)
     normal = np.zeros(len(r_peaks), bool)
@@ -66,7 +67,7 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
 
     path.judge_beats(windows, slot, judge)
     rows = np.concatenate([rows for rows, _ in parts])
-    beats = concatenate([beats for _, beats in parts])
+    beats = BeatBatch.joined([beats for _, beats in parts])
     clear = _clear_fixed(windows, r_peaks[~normal], spec)
     return PatientNormals(
         name=record.name,
@@ -74,19 +75,6 @@ def normals_of(record: NormalRecord, spec: WindowSpec) -> PatientNormals:
         r_peak=r_peaks[rows][normal[rows]],
         fixed_mv=windows.fixed_mv[clear],
         fixed_good=windows.fixed_quality[clear] == Quality.GOOD,
-    )
-
-
-def whole(record: NormalRecord) -> Samples:
-    """A whole recording as one run of samples in slot 0."""
-    missing = np.isnan(record.ecg_mv)
-    return Samples(
-        slots=np.zeros(1, np.int64),
-        offsets=np.array([0, len(missing)], np.int64),
-        ecg_mv=np.where(missing, 0, record.ecg_mv).astype(np.float32),
-        flags=np.where(missing, MISSING, 0).astype(np.uint8),
-        n_leads=np.array([missing.shape[1]], np.int64),
-        rates_hz=np.array([record.rate_hz]),
     )
 
 
@@ -98,13 +86,6 @@ def _clear_fixed(windows: Windows, other_r: NDArray[np.int64], spec: WindowSpec)
     after = np.searchsorted(other_r, first + spec.fixed_span + near)
     clear: NDArray[np.bool_] = before == after
     return clear
-
-
-def concatenate(batches: list[BeatBatch]) -> BeatBatch:
-    """One batch of several."""
-    return BeatBatch(
-        *(np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(BeatBatch))
-    )
 
 
 def folds(names: list[str], count: int) -> list[list[str]]:

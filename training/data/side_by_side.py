@@ -7,8 +7,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from monitor.adapt.path import Samples
-from monitor.ecg.filters import MISSING, SATURATED
+from monitor.ecg.samples import MISSING, Samples, flags_of
 from monitor.formats.chunks import Chunk
 from monitor.recordings.recording import Recording, chunks
 
@@ -35,28 +34,13 @@ def sample_batches(
 
 
 def _samples(recordings: Sequence[Recording], batch: Sequence[Chunk | None]) -> Samples:
-    leads = len(recordings[0].leads)
     ecg_mv, flags = [], []
     for recording, chunk in zip(recordings, batch, strict=True):
         if chunk is None:
-            shape = (round(CHUNK_S * recording.rate_hz), leads)
+            shape = (round(CHUNK_S * recording.rate_hz), len(recording.leads))
             ecg_mv.append(np.zeros(shape, np.float32))
             flags.append(np.full(shape, MISSING, np.uint8))
         else:
             ecg_mv.append(chunk.ecg_mv)
-            flags.append(
-                np.where(chunk.valid, np.where(chunk.saturated, SATURATED, 0), MISSING).astype(np.uint8)
-            )
-    return Samples(
-        slots=np.arange(len(recordings)),
-        offsets=np.concatenate([[0], np.cumsum([len(each) for each in ecg_mv])]).astype(np.int64),
-        ecg_mv=np.concatenate(ecg_mv),
-        flags=np.concatenate(flags),
-        n_leads=np.full(len(recordings), leads, np.int64),
-        rates_hz=np.array([recording.rate_hz for recording in recordings]),
-    )
-
-
-def seconds(samples: Samples) -> float:
-    """Seconds of signal in a batch, over all its recordings."""
-    return float(np.sum(np.diff(samples.offsets) / samples.rates_hz))
+            flags.append(flags_of(chunk.valid, chunk.saturated))
+    return Samples.of_streams(ecg_mv, flags, [recording.rate_hz for recording in recordings])

@@ -16,7 +16,8 @@ from monitor.ecg.windows import WindowSpec
 from monitor.model.artifact import RateTable, TermCalibration
 from monitor.model.autoencoders.interface import EncoderDecoder
 from monitor.model.calibration import Calibration, fit_calibration
-from monitor.model.model import Model, Terms, Verdicts, fixed_terms, fuse, population_terms, usual_terms
+from monitor.model.model import Model, Verdicts
+from monitor.model.terms import Terms, fixed_terms, fuse, population_terms, usual_terms
 from training.data.normals import PatientNormals
 
 GRID = np.arange(0.3, 6.0, 0.1)  # thresholds of surprise at which rates are counted

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.model.artifact import TermCalibration
-from monitor.model.model import Model, Terms
+from monitor.model.model import Model
+from monitor.model.terms import Terms
 from training.data.normals import PatientNormals
 from training.errors import DataError
 from training.fit.calibration import beat_events, calibrate, chaotic_events, judge_in_order, terms_of

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.adapt.path import Judge, Samples, SignalPath, Windows
-from monitor.adapt.usual_beat import BeatBatch, Lesson
+from monitor.adapt.beats import BeatBatch, Lesson
+from monitor.adapt.path import Judge, SignalPath, Windows
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.qrs import Detections
+from monitor.ecg.samples import Samples
 from monitor.model.model import Model
 from training.data.records import AnnotatedRecord
-from training.data.side_by_side import sample_batches, seconds
+from training.data.side_by_side import sample_batches
 from training.measure.measures import MISSED, PatientScores
 from training.progress import Advance, no_advance
 
@@ -65,7 +66,7 @@ def _judge_all(
     for new, first in sample_batches([record.recording for record in records], tail_s):
         windows = path.advance(new, known_peaks(records, first, new))
         path.judge_beats(windows, new.slots, _judge(model, windows, judged))
-        advance(seconds(new))
+        advance(new.seconds)
     return judged
 
 

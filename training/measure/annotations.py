@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.formats.events import Event, Kind, ScoredWindows
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import Event, Kind
 from monitor.recordings.wfdb_records import wfdb_library
 from monitor.scan.export import BEAT_SYMBOLS
 from training.data.records import AAMI, Interval

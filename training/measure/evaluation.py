@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from monitor.detect.detector import Detector
 from monitor.detect.findings import Watch
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import Event, Kind, ScoredWindows
+from monitor.formats.events import Event, Kind
 from monitor.model.model import Model
 from monitor.recordings.recording import chunks
 from monitor.scan.matching import TOLERANCE_S, tolerance_samples
-from monitor.scan.scan import in_time_order
 from training.data.records import IN_FLUTTER, AnnotatedRecord, Interval, label_beats
 from training.data.side_by_side import CHUNK_S
 from training.measure.measures import MISSED, PatientScores
@@ -70,7 +70,7 @@ def score_detected(
         events[record.name] += found.events
         told_by[record.name] += [len(record.recording)] * len(found.events)
     return [
-        _detected(record, in_time_order(parts[name]), events[name], told_by[name])
+        _detected(record, ScoredWindows.joined(parts[name]).in_time_order(), events[name], told_by[name])
         for name, record in ((record.name, record) for record in records)
     ]
 
@@ -85,14 +85,7 @@ def _batches(records: Sequence[AnnotatedRecord], chunk_s: float) -> Iterator[lis
 def _by_stream(windows: ScoredWindows) -> dict[str, ScoredWindows]:
     """Each stream's own windows; they lie in one piece."""
     names = np.array(windows.stream)
-    return {name: _rows(windows, np.flatnonzero(names == name)) for name in dict.fromkeys(windows.stream)}
-
-
-def _rows(windows: ScoredWindows, rows: NDArray[np.int64]) -> ScoredWindows:
-    def column(values: list[str] | NDArray[np.generic]) -> list[str] | NDArray[np.generic]:
-        return [values[row] for row in rows] if isinstance(values, list) else values[rows]
-
-    return ScoredWindows(**{name: column(getattr(windows, name)) for name in ScoredWindows.__slots__})  # type: ignore[arg-type]
+    return {name: windows.rows(np.flatnonzero(names == name)) for name in dict.fromkeys(windows.stream)}
 
 
 def _detected(

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from monitor.adapt.usual_beat import BeatBatch
+from monitor.adapt.beats import BeatBatch
 from monitor.model.autoencoders.interface import EncoderDecoder, Inputs, Reconstruction
-from monitor.model.model import OWN, Model, Terms, Thresholds, Verdicts
+from monitor.model.model import OWN, Model, Thresholds, Verdicts
+from monitor.model.terms import Terms
 from training.compare import beside
 from training.compare.beside import gain_figures
 from training.data.normals import PatientNormals

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from monitor.detect.findings import Row
 from monitor.formats.figures import Figure
-from monitor.model.model import Model, halves
+from monitor.model.model import Model
+from monitor.model.terms import halves
 from monitor.scan.latents import NETWORK
 from training.data.records import (
     CLASSES,

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ecg.filters import FLAT, INTERNAL_RATE_HZ, MISSING, FilterState, to_internal
+from monitor.ecg.filters import INTERNAL_RATE_HZ, FilterState, to_internal
 from monitor.ecg.qrs import QrsState, detect_beats
+from monitor.ecg.samples import FLAT, MISSING
 from monitor.scan.matching import LEARNING_S, match_beats, tolerance_samples
 from training.data.records import NOISE, AnnotatedRecord, database, read_record, record_names
-from training.data.side_by_side import sample_batches, seconds
+from training.data.side_by_side import sample_batches
 from training.errors import DataError
 from training.measure.measures import measured
 from training.measure.protocol import Protocol, Request, Result
@@ -44,14 +45,12 @@ def detect(records: Sequence[AnnotatedRecord], advance: Advance) -> list[NDArray
     filters, qrs = FilterState.create(len(records), leads), QrsState.create(len(records), leads)
     found: list[list[NDArray[np.int64]]] = [[] for _ in records]
     for new, _ in sample_batches([record.recording for record in records], _TAIL_S):
-        signal = to_internal(
-            filters, new.slots, new.offsets, new.ecg_mv, new.flags, new.n_leads, new.rates_hz
-        )
+        signal = to_internal(filters, new)
         usable = (signal.flags & (MISSING | FLAT)) == 0
         beats = detect_beats(qrs, new.slots, signal.offsets, signal.raw_mv, usable, new.n_leads)
         for stream in np.unique(beats.stream):
             found[stream].append(beats.r_sample[beats.stream == stream])
-        advance(seconds(new))
+        advance(new.seconds)
     return [_in_input_samples(record, parts) for record, parts in zip(records, found, strict=True)]
 
 

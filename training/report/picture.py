@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
-from monitor.adapt.usual_beat import BeatBatch
+from monitor.adapt.beats import BeatBatch
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.model.model import Model
 from monitor.scan.explain import expected_beats

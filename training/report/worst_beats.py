@@ -89,7 +89,7 @@ def _strip(beat: WorstBeat, recording: Recording, expected: Explanation | None) 
     rate_hz, at = recording.rate_hz, round(beat.time_s * recording.rate_hz)
     shown = max(0, at - round(BEFORE_S * rate_hz)), min(len(recording), at + round(AFTER_S * rate_hz))
     lead = recording.leads[0].name if expected is None else expected.lead
-    time_s, ecg_mv = signal_of(recording, *shown, lead, filtered=expected is not None)
+    time_s, ecg_mv = signal_of(recording, *shown, lead, as_judged=expected is not None)
     due_s = None if expected is None else expected.due_s
     label, score = beat.patient.label[beat.row], float(beat.patient.score[beat.row])
     said = "" if score == MISSED else f"   score {score:.2f}"

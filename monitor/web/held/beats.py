@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ecg.quality import Quality
-from monitor.formats.events import Kind, ScoredWindows
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import Kind
 
 CAPACITY = 4096  # windows: ten minutes of 300 beats a minute, and a fixed one a second
 _FIRST = 256  # rows to begin with

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
-from monitor.formats.events import ScoredWindows
 from monitor.formats.profiles import Profile
 from monitor.formats.reviews import Verdict, standing
 from monitor.web.held.beats import BeatsHeld

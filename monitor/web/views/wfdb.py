@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from monitor.errors import RecordingError
-from monitor.formats.events import Event, ScoredWindows
+from monitor.formats.beats import ScoredWindows
+from monitor.formats.events import Event
 from monitor.recordings.recording import Recording
 from monitor.recordings.wfdb_records import wfdb_library
 from monitor.scan.export import write_annotations

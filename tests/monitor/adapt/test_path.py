@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from monitor.adapt.path import Judge, Samples, SignalPath, Windows
-from monitor.adapt.usual_beat import LEARN, BeatBatch
-from monitor.ecg.filters import MISSING
+from monitor.adapt.beats import BeatBatch
+from monitor.adapt.path import Judge, SignalPath, Windows
+from monitor.adapt.usual_beat import LEARN
 from monitor.ecg.qrs import Detections
 from monitor.ecg.quality import Quality
+from monitor.ecg.samples import MISSING, Samples
 from monitor.ecg.windows import WindowSpec
 from monitor.recordings.synthetic import SyntheticEcg, synthetic_ecg
 from tests.support.models import _collector as collector
@@ -99,13 +100,10 @@ def test_a_lead_that_a_stream_lacks_is_missing() -> None:
 def two_streams() -> tuple[SignalPath, Windows, NDArray[np.int64]]:
     """A path with 15 s of two streams, its windows and slots."""
     first, second = synthetic_ecg(15, rate_hz=250.0), synthetic_ecg(15, rate_hz=250.0, beats_per_minute=100)
-    n = len(first.ecg_mv)
     path, slots = SignalPath(WindowSpec(), 4, 2), np.array([3, 1])
-    ecg_mv = np.concatenate([first.ecg_mv, second.ecg_mv])
-    new = Samples(
-        slots, np.array([0, n, 2 * n]), ecg_mv, np.zeros(ecg_mv.shape, np.uint8), np.array([2, 2]),
-        np.array([250.0, 250.0]),
-    )  # fmt: skip
+    both = [first.ecg_mv, second.ecg_mv]
+    flags = [np.zeros(ecg_mv.shape, np.uint8) for ecg_mv in both]
+    new = Samples.of_streams(both, flags, [250.0, 250.0], [3, 1])
     return path, path.advance(new), slots
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.adapt.beats import BeatBatch
 from monitor.adapt.strange_shapes import QRS, SHAPES, StrangerState, recurrence, remember
-from monitor.adapt.usual_beat import BeatBatch
 from tests.support.wave_beats import LEADS, SPEC, USUAL, batch, peak
 
 ZERO = np.zeros(1, np.int64)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.adapt.usual_beat import HISTORY, KNOWN, LEARN, MATURE, BeatBatch, UsualState, describe, learn
+from monitor.adapt.beats import BeatBatch
+from monitor.adapt.usual_beat import HISTORY, KNOWN, LEARN, MATURE, UsualState, describe, learn
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.windows import WindowSpec
 

@@ -167,12 +167,10 @@ def test_a_worker_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         run_demo(DemoOptions(output=tmp_path, worker=worker, page=None), Console(quiet=True), _no_picture)
 
 
-def test_the_daemon_finds_what_a_scan_finds(tmp_path: Path, noida_broker: str) -> None:
+def test_the_daemon_finds_what_a_scan_finds(tmp_path: Path) -> None:
     """The real worker, as a process behind Kafka, gives the events of a scan of the same recording."""
     model = small_model(tmp_path / "model")
-    options = DemoOptions(
-        output=tmp_path, speed=0, bootstrap_servers=noida_broker, model=tmp_path / "model", page=None
-    )
+    options = DemoOptions(output=tmp_path, speed=0, model=tmp_path / "model", page=None)
     run = run_demo(options, Console(quiet=True), _no_picture)
     scanned = [_place(event) for event in scan(run.recording, Detector(model)).events]
     found = sorted(_place(event) for event in run.found.events)

@@ -16,14 +16,13 @@ from rich.console import Console
 from monitor.config import KafkaSettings, load_settings
 from monitor.demo import demo
 from monitor.demo.demo import _shown
-from monitor.demo.follower import Found, GroupProgress, latencies_s, own_windows
+from monitor.demo.follower import Found, GroupProgress, latencies_s
 from monitor.demo.report import DemoRun, demo_figures
 from monitor.demo.services import DemoService, write_setup
 from monitor.demo.stack import DemoStack
 from monitor.demo.view import DemoView, PlainLines
 from monitor.errors import MonitorError
 from monitor.formats.events import Kind, Phase
-from monitor.scan.scan import in_time_order
 from tests.support.scan_fakes import BEATS, ODD, RATE_HZ, fake_event, fake_recording, windows_at
 
 
@@ -88,13 +87,6 @@ def test_an_episodes_latency_counts_from_its_last_sample() -> None:
     found = _found()
     found.events = [fake_event(250, kind=Kind.RUN, phase=Phase.UPDATE, last_sample=ODD)]
     assert latencies_s(found, lambda sample: sample / RATE_HZ)[0] == pytest.approx(0.8)
-
-
-def test_other_streams_rows_are_left_out() -> None:
-    """A beats record mixes streams and sessions."""
-    mixed = in_time_order([windows_at([250]), windows_at([260], "other")])
-    assert own_windows(mixed, "other", "recording").sample.tolist() == [260]
-    assert len(own_windows(mixed, "other", "earlier")) == 0
 
 
 def test_without_events_there_is_no_latency() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.detect.order import CLOCK_S, MAX_FILL_S, REORDER_S, Run, Stream, admit, join, new_stream
-from monitor.ecg.filters import MISSING, SATURATED
+from monitor.ecg.samples import MISSING, SATURATED
 from monitor.formats.chunks import Chunk
 from tests.support.made_up import chunk_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,18 +13,17 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly, sosfilt, sosfilt_zi
 
 from monitor.ecg.filters import (
-    FLAT,
     FLAT_S,
     INTERNAL_RATE_HZ,
-    MISSING,
-    SATURATED,
     FilterState,
     InternalSignal,
     band_pass,
     delay_s,
+    filtered,
     interpolator,
     to_internal,
 )
+from monitor.ecg.samples import FLAT, MISSING, SATURATED, Samples
 
 RATES_HZ = (100.0, 128.0, 250.0, 257.0, 360.0, 500.0, 1000.0)
 
@@ -42,9 +42,7 @@ def run(
         new = slice(at, min(n, at + size))
         at = new.stop
         piece = ecg_mv[new].astype(np.float32)
-        offsets = np.array([0, len(piece)], np.int64)
-        one = np.array([1], np.int64)
-        parts.append(to_internal(state, one, offsets, piece, flags[new], one * leads, np.array([rate_hz])))
+        parts.append(to_internal(state, Samples.of_streams([piece], [flags[new]], [rate_hz], [1])))
     return InternalSignal(
         np.array([0, sum(len(part.raw_mv) for part in parts)]),
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("raw_mv", "band_mv", "flags")),
@@ -141,12 +139,12 @@ def test_streams_of_different_rates_share_a_batch() -> None:
     ecgs = {360.0: random.standard_normal((720, 1)), 128.0: random.standard_normal((300, 1))}
     both = to_internal(
         FilterState.create(3, 1),
-        np.array([2, 0]),
-        np.array([0, 720, 1020]),
-        np.concatenate(list(ecgs.values())).astype(np.float32),
-        np.zeros((1020, 1), np.uint8),
-        np.array([1, 1]),
-        np.array(list(ecgs)),
+        Samples.of_streams(
+            [ecg_mv.astype(np.float32) for ecg_mv in ecgs.values()],
+            [np.zeros(ecg_mv.shape, np.uint8) for ecg_mv in ecgs.values()],
+            list(ecgs),
+            [2, 0],
+        ),
     )
     for i, (rate_hz, ecg_mv) in enumerate(ecgs.items()):
         alone = run(ecg_mv, rate_hz)
@@ -183,10 +181,8 @@ def test_missing_is_not_flat() -> None:
 def test_leads_that_a_stream_lacks_stay_empty() -> None:
     """Columns beyond a stream's leads are zeros without flags."""
     ecg_mv = np.random.default_rng(5).standard_normal((300, 2)).astype(np.float32)
-    signal = to_internal(
-        FilterState.create(1, 2), np.array([0]), np.array([0, 300]), ecg_mv,
-        np.full((300, 2), SATURATED, np.uint8), np.array([1]), np.array([250.0]),
-    )  # fmt: skip
+    both = Samples.of_streams([ecg_mv], [np.full((300, 2), SATURATED, np.uint8)], [250.0])
+    signal = filtered(replace(both, n_leads=np.array([1])))
     assert signal.band_mv[:, 0].any()
     assert not signal.band_mv[:, 1].any()
     assert not signal.flags[:, 1].any()

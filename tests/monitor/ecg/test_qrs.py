@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from monitor.ecg.qrs import INTERNAL_RATE_HZ, MAX_DELAY_S, MAX_LATE_S, Detections, QrsState, detect_beats
-from monitor.scan.matching import after_learning, match_beats, outside_intervals, tolerance_samples
+from monitor.scan.matching import LEARNING_S, match_beats, outside_intervals, tolerance_samples
 
 Ecg = NDArray[np.float64]
 WAVES = ((-0.17, 0.025, 0.1), (-0.02, 0.008, -0.1), (0.0, 0.01, 1.0), (0.025, 0.009, -0.2), (0.28, 0.05, 0.3))
@@ -300,9 +300,10 @@ def score(name: str, n_leads: int) -> tuple[float, float, NDArray[np.str_], NDAr
     test = np.round(r_sample * 360 / INTERNAL_RATE_HZ).astype(np.int64)
     test = test[outside_intervals(test, flutter)]
     matches = match_beats(reference, test, tolerance_samples(360.0))
-    hits = after_learning(reference[matches.pairs[:, 0]], 360.0).sum()
-    missed = after_learning(reference[matches.missed], 360.0).sum()
-    extra = after_learning(test[matches.extra], 360.0).sum()
+    begin = LEARNING_S * 360
+    hits = (reference[matches.pairs[:, 0]] >= begin).sum()
+    missed = (reference[matches.missed] >= begin).sum()
+    extra = (test[matches.extra] >= begin).sum()
     return hits / (hits + missed), hits / (hits + extra), symbols, symbols[matches.missed]
 
 

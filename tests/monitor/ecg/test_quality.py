@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.ecg.filters import FLAT, MISSING, SATURATED
 from monitor.ecg.quality import (
     BLOCK,
     HIGH_MV,
@@ -20,6 +19,7 @@ from monitor.ecg.quality import (
     is_low,
     window_quality,
 )
+from monitor.ecg.samples import FLAT, MISSING, SATURATED
 
 N = 500  # internal samples: 2 s
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from monitor.ecg.filters import MISSING, InternalSignal
+from monitor.ecg.filters import InternalSignal
+from monitor.ecg.samples import MISSING
 from monitor.ecg.windows import KEEP, Cuts, WindowSpec, WindowState, beat_cuts, extend, fixed_cuts
 
 SPEC = WindowSpec()

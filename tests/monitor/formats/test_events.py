@@ -1,11 +1,10 @@
-"""Events as CloudEvents, beats as columns."""
+"""Events as CloudEvents."""
 
 from __future__ import annotations
 
 import json
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,10 +15,7 @@ from monitor.formats.events import (
     Event,
     Kind,
     Phase,
-    ScoredWindows,
-    decode_beats,
     decode_event,
-    encode_beats,
     encode_event,
     rfc3339,
 )
@@ -152,40 +148,6 @@ def test_an_envelope_without_data_is_refused() -> None:
         decode_event(b'{"specversion": "1.0"}')
 
 
-def windows(n: int = 3) -> ScoredWindows:
-    """Some windows, one of them not judged."""
-    random = np.random.default_rng(0)
-    score = random.exponential(size=n).astype(np.float32)
-    score[-1:] = np.nan
-    return ScoredWindows(
-        stream=[f"bed-{i}" for i in range(n)],
-        session=["s"] * n,
-        sample=random.integers(0, 1 << 40, n),
-        time_us=random.integers(0, 1 << 50, n),
-        rr_s=random.random(n).astype(np.float32),
-        score=score,
-        p_value=(10.0**-score).astype(np.float32),
-        anomalous=score > 1,
-        kind=["beat", "fixed", "run"][:n],
-        quality=["good", "good", "missing"][:n],
-    )
-
-
-@pytest.mark.parametrize("n", [0, 3])
-def test_beats_come_back_as_they_were(n: int) -> None:
-    """All columns of a record, types included."""
-    before = windows(n)
-    after = decode_beats(encode_beats(before))
-    assert len(after) == n
-    for name in ScoredWindows.__slots__:
-        first, second = getattr(before, name), getattr(after, name)
-        if isinstance(first, list):
-            assert first == second
-        else:
-            assert first.dtype == second.dtype
-            assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
-
-
 def test_what_begins_is_told_from_its_course() -> None:
     """Single events and onsets begin something; updates, ends and a restored signal do not."""
     replace = msgspec.structs.replace
@@ -193,9 +155,3 @@ def test_what_begins_is_told_from_its_course() -> None:
     assert BASE.begins
     assert [event.phase for event in phases if event.begins] == [Phase.ONSET]
     assert not replace(BASE, kind=Kind.SIGNAL_RESTORED).begins
-
-
-def test_another_schema_of_beats_is_refused() -> None:
-    """Columns of a later release are not guessed at."""
-    with pytest.raises(ValueError, match="schema is 2"):
-        decode_beats(msgspec.msgpack.encode({"schema": 2, "columns": {}}))

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from monitor.adapt.beats import BeatBatch
 from monitor.adapt.path import SignalPath
 from monitor.adapt.runs import LASTING_BEATS, RUN_SURPRISE
-from monitor.adapt.usual_beat import LEARN, BeatBatch
+from monitor.adapt.usual_beat import LEARN
 from monitor.ecg.quality import Quality
 from monitor.ecg.windows import WindowSpec
 from monitor.errors import ArtifactError, ScoreError
@@ -28,14 +29,13 @@ from monitor.model.model import (
     USUAL_SURPRISE,
     Model,
     Verdicts,
-    halves,
     load_model,
     threshold_for,
 )
+from monitor.model.terms import halves
 from monitor.recordings.synthetic import synthetic_ecg
 from tests.support.models import _collector as collector
 from tests.support.models import samples_of, small_model
-from training.data.normals import concatenate
 
 TABLE = RateTable(surprise=(1.0, 2.0, 3.0), per_hour=(100.0, 10.0, 1.0))
 FIELDS = ("surprise", "shape", "rhythm", "by_lead", "threshold", "worst")
@@ -50,7 +50,7 @@ def windows() -> tuple[BeatBatch, NDArray[np.float32], NDArray[np.bool_]]:
     cuts = path.advance(samples_of(ecg))
     parts, judge = collector()
     path.judge_beats(cuts, np.zeros(1, np.int64), judge)
-    beats = concatenate(parts)
+    beats = BeatBatch.joined(parts)
     good = cuts.fixed_quality == Quality.GOOD
     good[3] = False
     return beats, cuts.fixed_mv, good

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from monitor.formats.events import Kind, Phase
 from monitor.recordings.wfdb_records import Annotations
-from monitor.scan.comparison import compare, comparison_figures, pair_nearest
+from monitor.scan.comparison import compare, comparison_figures
 from tests.support.scan_fakes import RATE_HZ, fake_event, windows_at
-
-_SAMPLES = st.lists(st.integers(0, 2000), max_size=40).map(lambda values: np.array(sorted(values), np.int64))
 
 
 def _labels(*beats: tuple[int, str]) -> Annotations:
     return Annotations(np.array([sample for sample, _ in beats], np.int64), tuple(sign for _, sign in beats))
 
 
-@given(_SAMPLES, _SAMPLES)
-def test_pairs_are_near_and_one_to_one(reference: np.ndarray, found: np.ndarray) -> None:
-    """No beat has two partners, none is farther away than allowed, and none that could pair stays alone."""
-    partner = pair_nearest(reference, found, 37)
-    paired = partner[partner >= 0]
-    assert len(set(paired.tolist())) == len(paired)
-    assert (np.abs(reference[partner >= 0] - found[paired]) <= 37).all()
-    left = np.delete(found, paired)
-    for sample in reference[partner < 0]:
-        assert not (np.abs(left - sample) <= 37).any()
-
-
 def test_the_nearest_beat_wins() -> None:
     """A premature beat's window is not taken for the normal beat's beside it."""
-    assert pair_nearest(np.array([100, 130]), np.array([128]), 37).tolist() == [-1, 0]
+    found = compare(_labels((100, "N"), (130, "V")), windows_at([128], odd=[128]), [], RATE_HZ)
+    assert found.flagged.tolist() == [False, True]
+
+
+def test_events_in_any_order_find_their_beats() -> None:
+    """A beat that search-back found is told after the one that follows it."""
+    labels = _labels((250, "V"), (500, "V"))
+    assert compare(labels, windows_at([]), [fake_event(500), fake_event(251)], RATE_HZ).flagged.all()
 
 
 def test_counts_by_class() -> None:

@@ -41,7 +41,7 @@ def test_signal_is_shown_as_the_model_saw_it() -> None:
     ecg_mv[1200:1300] = np.nan
     recording = from_millivolts("r", 250.0, ["II"], ecg_mv)
     for filtered, level in ((False, 3.0), (True, 0.0)):
-        time_s, mv = signal_of(recording, 1000, 1500, "II", filtered=filtered)
+        time_s, mv = signal_of(recording, 1000, 1500, "II", as_judged=filtered)
         assert (time_s[0], len(time_s)) == (4.0, len(mv))
         assert np.nanmedian(mv) == pytest.approx(level, abs=0.01)
         assert np.isnan(mv[(time_s >= 4.85) & (time_s < 5.15)]).all()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.scan.matching import (
-    after_learning,
     match_beats,
     outside_intervals,
     positive_predictivity,
@@ -108,9 +107,11 @@ def test_tolerance_is_150_ms_in_whole_samples(rate_hz: float, tolerance: int) ->
     assert tolerance_samples(rate_hz) == tolerance
 
 
-def test_the_first_five_minutes_do_not_count() -> None:
-    """A beat at five minutes counts, the one before does not."""
-    assert after_learning(samples(0, 107_999, 108_000), 360.0).tolist() == [False, False, True]
+def test_every_reference_beat_has_its_partner_or_none() -> None:
+    """By the reference beat's place, as a table of beats wants it."""
+    matches = match_beats(samples(100, 300, 500), samples(105, 400, 510), 54)
+    assert matches.partners(3).tolist() == [0, -1, 2]
+    assert match_beats(samples(), samples(1), 54).partners(0).tolist() == []
 
 
 def test_beats_in_excluded_intervals_are_left_out() -> None:

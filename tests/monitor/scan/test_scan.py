@@ -15,7 +15,7 @@ from monitor.errors import RecordingError
 from monitor.formats.events import Kind, Phase
 from monitor.recordings.wfdb_records import Annotations, read_beats, wfdb_library
 from monitor.scan.export import BEAT_COLUMNS, BEAT_SYMBOLS, report, write_annotations, write_beats
-from monitor.scan.scan import ScanResult, in_time_order, scan
+from monitor.scan.scan import ScanResult, scan
 from monitor.scan.terminal import clock, print_scan
 from tests.support.project import ROOT
 from tests.support.scan_fakes import BEATS, ODD, RATE_HZ, FakeDetector, fake_event, fake_recording, windows_at
@@ -39,13 +39,6 @@ def test_everything_is_fed_in_order() -> None:
     assert result.windows.sample.tolist() == list(BEATS)
     assert [event.r_peak_sample for event in result.events] == [ODD]
     assert result.counts["beats"] == len(BEATS)
-
-
-def test_late_windows_are_put_in_order() -> None:
-    """A beat found by search-back stands where it belongs."""
-    joined = in_time_order([windows_at([500, 750]), windows_at([250])])
-    assert joined.sample.tolist() == [250, 500, 750]
-    assert joined.kind == ["beat", "beat", "beat.morphology"]
 
 
 def test_beats_csv(result: ScanResult, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from monitor.broker.embedded import embedded_broker, free_ports
 from monitor.broker.reading import partitions_of
 from monitor.broker.topics import create_topics
 from monitor.config import Settings, load_settings
-from monitor.formats.events import encode_beats, encode_event
+from monitor.formats.beats import encode_beats
+from monitor.formats.events import encode_event
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.formats.reviews import Opinion, Verdict, encode_verdict, partition_of
 from monitor.web.feed import MAX_UNANSWERED, Feed, Fresh

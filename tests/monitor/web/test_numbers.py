@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from monitor.broker.topics import create_topics
-from monitor.formats.events import decode_beats, encode_beats, encode_event
+from monitor.formats.beats import decode_beats, encode_beats
+from monitor.formats.events import encode_event
 from monitor.web.app import Page
 from tests.monitor.web.test_feed import read, settings_on, write
 from tests.monitor.web.views.test_strips import samples

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import Any
 
 import pytest
 
 from monitor.config import DeliverySettings, Topics
-from monitor.formats.events import CLOUDEVENT, Kind, decode_beats, decode_event
+from monitor.formats.beats import decode_beats
+from monitor.formats.events import CLOUDEVENT, Kind, decode_event
 from monitor.formats.profiles import Profile, encode_profile
-from monitor.worker.batches import BEATS_PER_RECORD, Batches, dead_letter
+from monitor.worker.batches import BEATS_PER_RECORD, Batches
 from monitor.worker.metrics import new_metrics
 from monitor.worker.partition import PartitionProgress
 from monitor.worker.settings import Tunings
@@ -161,18 +161,6 @@ def test_a_refused_chunk_is_buried_where_it_came_from() -> None:
     (letter,) = _sent(part, "ecg.deadletter")
     assert dict(letter.headers)["source-offset"] == b"1"
     assert part.pending.dead == ["out_of_order"]
-
-
-def test_a_dead_letter_is_cut_and_keeps_hash_and_length() -> None:
-    """A header without a value or a key of endless length does no harm."""
-    value = bytes(range(256)) * 40
-    record = Record(value, 7, b"k" * 5000, 2, headers=[("content-type", None)])
-    letter = dead_letter("dead", record, "malformed", "no" * 1000, 1024)
-    headers = dict(letter.headers)
-    assert (letter.value, letter.key) == (value[:1024], b"k" * 1000)
-    assert headers["sha256"] == hashlib.sha256(value).hexdigest().encode()
-    assert (headers["length"], headers["source-partition"]) == (b"10240", b"2")
-    assert len(headers["message"]) == 1000
 
 
 def test_a_content_type_of_bad_bytes_is_refused_not_fatal() -> None:

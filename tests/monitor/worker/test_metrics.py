@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
-from monitor.formats.events import ScoredWindows
+from monitor.formats.beats import ScoredWindows
 from monitor.worker.metrics import PREFIX, BinnedHistogram, Metrics, new_metrics
 from tests.support.project import ROOT
 

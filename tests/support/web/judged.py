@@ -8,12 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 from monitor.detect.detector import Detector
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import MSGPACK, decode_chunk
-from monitor.formats.events import Event, ScoredWindows
+from monitor.formats.events import Event
 from monitor.model.model import Model, load_model
 from monitor.recordings.recording import Recording, encoded_chunks, from_millivolts
 from monitor.recordings.synthetic import synthetic_ecg
-from monitor.scan.scan import in_time_order
 from monitor.web.held.store import Store
 from tests.support.web.made import START_US, held, limits
 
@@ -51,4 +51,10 @@ def judged() -> Judged:
         for event in parts[-1].events:
             store.take_event(held(event))
     events = [event for part in parts for event in part.events]
-    return Judged(model, recording, in_time_order([part.windows for part in parts]), events, store)
+    return Judged(
+        model,
+        recording,
+        ScoredWindows.joined([part.windows for part in parts]).in_time_order(),
+        events,
+        store,
+    )

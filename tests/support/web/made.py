@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import MSGPACK, Lead, decode_chunk, encode_chunk
-from monitor.formats.events import Event, Kind, ScoredWindows, encode_event
+from monitor.formats.events import Event, Kind, encode_event
 from monitor.web.held.events import EventHeld, read_event
 from monitor.web.held.store import Limits, Store
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.formats.beats import ScoredWindows, encode_beats
 from monitor.formats.chunks import Lead, encode_chunk
-from monitor.formats.events import Event, Kind, Phase, ScoredWindows, encode_beats
+from monitor.formats.events import Event, Kind, Phase
 from monitor.recordings.synthetic import synthetic_ecg
 
 RATE_HZ = 250

@@ -18,7 +18,7 @@ from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.recordings.synthetic import SyntheticEcg
 from monitor.scan.matching import tolerance_samples
 from tests.support.normals import SPEC, made_up, normal_record, patient
-from training.data.normals import CLEAR_S, NormalRecord, concatenate, folds, normals_of
+from training.data.normals import CLEAR_S, NormalRecord, folds, normals_of
 from training.data.records import DS2
 from training.errors import DataError
 
@@ -167,16 +167,6 @@ def test_training_cannot_read_annotations(name: str) -> None:
     assert {module for module in modules if module.startswith("training")} <= {f"training.{m}" for m in _CORE}
     assert not [module for module in modules - _READS_NONE if module.startswith(_READS_LABELS)]
     assert not [record for record in DS2 if f'"{record}"' in source]
-
-
-def test_batches_join_in_order() -> None:
-    """Rows of several batches follow each other."""
-    beats = patient("a").beats
-    half = np.arange(len(beats.ready)) < 20
-    joined = concatenate([beats.rows(half), beats.rows(~half)])
-    assert all(
-        np.array_equal(getattr(joined, f.name), getattr(beats, f.name), equal_nan=True) for f in fields(beats)
-    )
 
 
 @given(st.sets(st.text(min_size=1), min_size=2, max_size=30), st.data())

@@ -16,7 +16,8 @@ from monitor.model.artifact import TermCalibration
 from monitor.model.autoencoders.interface import EncoderDecoder
 from monitor.model.autoencoders.registry import build
 from monitor.model.calibration import MIN_NORMALS
-from monitor.model.model import Terms, threshold_for
+from monitor.model.model import threshold_for
+from monitor.model.terms import Terms
 from tests.support.normals import SPEC, patients, small_recipes
 from training.data.normals import PatientNormals
 from training.fit import calibration

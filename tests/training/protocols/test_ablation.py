@@ -12,8 +12,9 @@ import torch
 
 from monitor.adapt.usual_beat import FEATURES, HISTORY
 from monitor.model.autoencoders.interface import Inputs
-from monitor.model.model import Model, usual_terms
+from monitor.model.model import Model
 from monitor.model.scoring import spread_error
+from monitor.model.terms import usual_terms
 from tests.support.databases import write_record
 from tests.support.models import small_model
 from tests.support.normals import patients

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from monitor.model.autoencoders.interface import EncoderDecoder, Inputs
-from monitor.model.model import contextual_inputs, halves
 from monitor.model.scoring import FLOOR, NU
+from monitor.model.terms import contextual_inputs, halves
 from training.data.normals import PatientNormals
 from training.fit.objectives.losses import log_square
 

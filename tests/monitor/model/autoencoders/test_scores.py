@@ -16,8 +16,8 @@ from monitor.model.artifact import Manifest, NetworkSpec, read_artifact, save_ar
 from monitor.model.autoencoders.composed import ComposedEncoderDecoder, ComposedSettings
 from monitor.model.autoencoders.interface import Inputs
 from monitor.model.autoencoders.scores import DRAWS, KEPT_BYTES, NearestLatent, ReconstructionProbability
-from monitor.model.model import fixed_terms, population_terms
 from monitor.model.scoring import TiledOutput, run_tiled, window_error
+from monitor.model.terms import fixed_terms, population_terms
 from tests.support.normals import SPEC, patient
 from tests.support.small_nets import waves
 from training.fit.kept_latents import centres, keep_latents

@@ -1,0 +1,76 @@
+"""Scored windows as columns: parted, joined, put in order."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from monitor.formats.beats import ScoredWindows, decode_beats, encode_beats
+from tests.support.scan_fakes import windows_at
+
+
+def windows(n: int = 3) -> ScoredWindows:
+    """Some windows, one of them not judged."""
+    random = np.random.default_rng(0)
+    score = random.exponential(size=n).astype(np.float32)
+    score[-1:] = np.nan
+    return ScoredWindows(
+        stream=[f"bed-{i}" for i in range(n)],
+        session=["s"] * n,
+        sample=random.integers(0, 1 << 40, n),
+        time_us=random.integers(0, 1 << 50, n),
+        rr_s=random.random(n).astype(np.float32),
+        score=score,
+        p_value=(10.0**-score).astype(np.float32),
+        anomalous=score > 1,
+        kind=["beat", "fixed", "run"][:n],
+        quality=["good", "good", "missing"][:n],
+    )
+
+
+def test_late_windows_are_put_in_order() -> None:
+    """A beat found by search-back stands where it belongs."""
+    joined = ScoredWindows.joined([windows_at([500, 750]), windows_at([250])])
+    assert joined.sample.tolist() == [500, 750, 250]
+    ordered = joined.in_time_order()
+    assert ordered.sample.tolist() == [250, 500, 750]
+    assert ordered.kind == ["beat", "beat", "beat.morphology"]
+
+
+def test_some_rows_keep_their_columns_together() -> None:
+    """In the order asked for, text and numbers alike."""
+    windows = windows_at([250, 500, 750], odd=[500])
+    some = windows.rows(np.array([1, 0]))
+    assert some.sample.tolist() == [500, 250]
+    assert some.anomalous.tolist() == [True, False]
+    assert some.kind == [windows.kind[1], windows.kind[0]]
+    assert len(windows.rows([])) == 0
+
+
+def test_other_streams_rows_are_left_out() -> None:
+    """A record of `ecg.beats` mixes streams and sessions."""
+    mixed = ScoredWindows.joined([windows_at([250]), windows_at([260], "other")])
+    assert mixed.of("other", "recording").sample.tolist() == [260]
+    assert len(mixed.of("other", "earlier")) == 0
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_beats_come_back_as_they_were(n: int) -> None:
+    """All columns of a record, types included."""
+    before = windows(n)
+    after = decode_beats(encode_beats(before))
+    assert len(after) == n
+    for name in ScoredWindows.__slots__:
+        first, second = getattr(before, name), getattr(after, name)
+        if isinstance(first, list):
+            assert first == second
+        else:
+            assert first.dtype == second.dtype
+            assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
+
+
+def test_another_schema_of_beats_is_refused() -> None:
+    """Columns of a later release are not guessed at."""
+    with pytest.raises(ValueError, match="schema is 2"):
+        decode_beats(msgspec.msgpack.encode({"schema": 2, "columns": {}}))
