@@ -25,9 +25,11 @@ def run_ward(options: DemoOptions, beds: int, console: Console) -> None:
         real = read_excerpt() if options.record is None else read_recording(options.record)
         stack.wait_until_ready(console)
         page = "no page" if stack.page is None else f"open {stack.page.address}/"
-        console.print(f"a ward of {beds} streams: {page}; Ctrl-C ends it", highlight=False, soft_wrap=True)
         session = f"ward-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         try:
+            console.print(
+                f"a ward of {beds} streams: {page}; Ctrl-C ends it", highlight=False, soft_wrap=True
+            )
             with ChunkSender(stack.kafka) as sender:
                 chunks = send_ward(
                     ward(real, beds),

@@ -16,7 +16,7 @@ from monitor.model.autoencoders.lstm import LstmEncoderDecoder
 from monitor.model.model import Model
 from training.compare.baselines import Baselines, fit_baselines
 from training.compare.beat_windows import beat_windows
-from training.data.records import AnnotatedRecord, database, read_record, record_names
+from training.data.records import AnnotatedRecord, database, record_names
 from training.measure.detector_figures import V_SENSITIVITY
 from training.measure.measures import (
     PatientScores,
@@ -24,13 +24,14 @@ from training.measure.measures import (
     average_precision,
     bootstrap_areas,
     false_beats,
+    finite_or_none,
     interval,
     measured,
     ranking,
     sensitivity_threshold,
 )
 from training.measure.protocol import Request
-from training.measure.tables import ODD_ONE, Table
+from training.measure.tables import Table, without_odd_one
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +54,13 @@ def score_baselines(request: Request, records: Sequence[AnnotatedRecord], model:
 
     None, with a warning, where those patients' records are not in the data folder.
     """
-    spec = model.manifest.windows
-    folder = database(request.data, "mitdb")
+    spec, folder = model.manifest.windows, database(request.data, "mitdb")
     trained_on, there = model.manifest.data.get("records"), record_names(folder)
     if not isinstance(trained_on, list) or not set(trained_on) <= set(there):
         logger.warning("no baselines: %s lacks the records that %s was trained on", folder, model.name)
         return None
-    with request.bar("baselines: normal beats", len(trained_on)) as advance:
-        patients = []
-        for name in trained_on:
-            patients.append(beat_windows(read_record(folder / name), spec))
-            advance(1)
+    known = request.each(trained_on, what="baselines: normal beats")
+    patients = [beat_windows(record, spec) for record in known]
     plain = model.networks.get("population")
     with request.bar("baselines: fitting", _BASELINES) as advance:
         network = plain if isinstance(plain, LstmEncoderDecoder) else None
@@ -118,7 +115,7 @@ def rows_of(ours: Sequence[PatientScores], theirs: ByName) -> list[dict[str, Any
 
 
 def _row(name: str, patients: Sequence[PatientScores]) -> dict[str, Any]:
-    kept = [each for each in patients if each.name != ODD_ONE] or list(patients)
+    kept = without_odd_one(patients) or list(patients)
     every = ranking(kept, "all")
     threshold = sensitivity_threshold(kept, "V", V_SENSITIVITY)
     hours = sum(each.hours for each in kept)
@@ -130,7 +127,7 @@ def _row(name: str, patients: Sequence[PatientScores]) -> dict[str, Any]:
         "auroc_all_with_232": auroc(ranking(patients, "all")),
         "false_beats_per_hour": sum(false_beats(kept, threshold)) / hours,
     }
-    return {"score": name, **{key: value if np.isfinite(value) else None for key, value in values.items()}}
+    return {"score": name, **{key: finite_or_none(value) for key, value in values.items()}}
 
 
 def _texts(row: dict[str, Any]) -> tuple[str, ...]:

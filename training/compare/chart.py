@@ -13,6 +13,7 @@ from monitor.formats import figures
 from monitor.scan.paper import png
 from training.compare.compare import ECG5000, INTER_PATIENT
 from training.compare.contenders import DEFAULT
+from training.measure.tables import by_key
 
 _DEFAULT_COLOUR, _COLOUR = "#d8402a", "#1f66ad"
 # Title, figure's name and group, and whether a kind's place is told by powers of ten.
@@ -30,14 +31,14 @@ _PANELS = (
 def draw_kinds(found: Sequence[figures.Figure]) -> bytes:
     """A row a kind, a column a measure, with intervals where there are any; as PNG."""
     kinds = list(dict.fromkeys(each.group.partition("/")[0] for each in found))
-    by_key = {(each.name, each.group): each for each in found}
+    places = by_key(found)
     figure = Figure(figsize=(15, 1.3 + 0.3 * len(kinds)), dpi=110, layout="constrained", facecolor="white")
     canvas = FigureCanvasAgg(figure)
     for axes, (title, name, group, powers) in zip(
         figure.subplots(1, len(_PANELS), sharey=True), _PANELS, strict=True
     ):
         for row, kind in enumerate(kinds):
-            _mark(axes, row, kind, by_key.get((name, f"{kind}/{group}".rstrip("/"))))
+            _mark(axes, row, kind, places.get((name, f"{kind}/{group}".rstrip("/"))))
         if powers:
             axes.set_xscale("log")
         axes.set_title(title, fontsize=10)

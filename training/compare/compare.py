@@ -17,7 +17,7 @@ from training.data.noise_records import noise_halves
 from training.measure.measures import measured, ranking_figures
 from training.measure.protocol import Request, Result
 from training.measure.splits import split_figures
-from training.measure.tables import DETECTED, WITHOUT, Table, shown
+from training.measure.tables import DETECTED, WITHOUT, Table, by_key, shown
 
 INTER_PATIENT, ECG5000 = f"{DETECTED}{WITHOUT}", "/ecg5000"
 GROUPS = ("V", "all")
@@ -102,12 +102,12 @@ def _known(value: float | None) -> float:
 
 def kind_table(figures: Sequence[Figure]) -> Table:
     """A row a kind."""
-    by_key = {(each.name, each.group): each for each in figures}
+    found = by_key(figures)
     kinds = dict.fromkeys(each.group.partition("/")[0] for each in figures)
     rows = []
     for kind in kinds:
         cells = [
-            _cell(by_key.get((name, f"{kind}/{group}".rstrip("/"))), with_interval)
+            _cell(found.get((name, f"{kind}/{group}".rstrip("/"))), with_interval)
             for name, group, _, with_interval in COLUMNS
         ]
         rows.append((kind, *cells))

@@ -166,6 +166,11 @@ def label_beats(
     return BeatLabels(labels, reference, matches.missed)
 
 
+def total_s(records: Sequence[AnnotatedRecord]) -> float:
+    """Seconds of signal in all of them together."""
+    return sum(record.recording.duration_s for record in records)
+
+
 def database(data: Path, name: str) -> Path:
     """A database's folder: DATA/NAME, or DATA itself if it is called so; raises DataError."""
     own = [data] if data.resolve().name.startswith(name) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.detect.detector import Detector
-from monitor.detect.findings import Watch
+from monitor.detect.findings import Row, Watch
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
 from monitor.formats.events import Event, Kind
@@ -35,6 +35,11 @@ class DetectedRecord:
     missed: NDArray[np.int64]  # reference beats that were not detected
     gated: int  # reference beats that were detected but not judged
     extra: int  # detections that are no beat
+
+    @property
+    def name(self) -> str:
+        """The record's."""
+        return self.record.name
 
 
 def score_detected(
@@ -73,6 +78,15 @@ def score_detected(
         _detected(record, ScoredWindows.joined(parts[name]).in_time_order(), events[name], told_by[name])
         for name, record in ((record.name, record) for record in records)
     ]
+
+
+def watch_each(watches: Mapping[str, Watch]) -> Watch:
+    """Shows every record's windows to the one that watches it."""
+
+    def watch(stream: str, sample: int, row: Row) -> None:
+        watches[stream](stream, sample, row)
+
+    return watch
 
 
 def _batches(records: Sequence[AnnotatedRecord], chunk_s: float) -> Iterator[list[Chunk]]:

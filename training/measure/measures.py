@@ -174,13 +174,18 @@ def measured(
     better: Literal["higher", "lower"] = "higher",
 ) -> Figure:
     """A figure with its interval and verdict; NaN becomes None, as JSON has no NaN."""
-    known = value if np.isfinite(value) else None
+    known = finite_or_none(value)
     met = None
     if target is not None and known is not None:
         met = bool(known >= target if better == "higher" else known <= target)
     return Figure(
         name=name, group=group, value=known, low=low, high=high, target=target, better=better, met=met
     )
+
+
+def finite_or_none(value: float) -> float | None:
+    """The value, or None where there was nothing to measure: JSON has no NaN."""
+    return value if np.isfinite(value) else None
 
 
 def ranking_figures(

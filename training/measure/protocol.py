@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monitor.formats.figures import Figure
 from monitor.model.model import Model
-from training.data.records import seen_in_training
+from training.data.records import (
+    AnnotatedRecord,
+    database,
+    read_record,
+    record_names,
+    seen_in_training,
+    total_s,
+)
+from training.errors import DataError
 from training.fit.crossfit import CrossFit
 from training.measure.measures import PatientScores
 from training.measure.tables import Table
-from training.progress import Bar, no_bar
+from training.progress import Advance, Bar, no_bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,14 @@ class Request:
             raise ValueError("this protocol needs a model")
         return self.model
 
+    def unseen(self, names: Sequence[str]) -> Model:
+        """The model; raises DataError if it was trained on a patient of these records."""
+        model = self.required_model()
+        seen = seen_in_training(names, model.manifest.data.get("records", ()))
+        if seen:
+            raise DataError(f"{model.name} was trained on the patients of {', '.join(seen)}: no test of it")
+        return model
+
     def cross_fitted(self, names: Sequence[str]) -> CrossFit:
         """The models that may judge these records; nothing is fitted if none of them was trained on."""
         model = self.required_model()
@@ -43,6 +59,33 @@ class Request:
         return CrossFit.from_folder(
             self.model_folder, self.data, bar=self.bar, budget_per_hour=model.budget_per_hour
         )
+
+    def names(self, default: Sequence[str] = (), of: str = "mitdb") -> list[str]:
+        """The records asked for, else the protocol's own; raises DataError for one that is not there."""
+        return record_names(database(self.data, of), self.records or default)
+
+    def each(
+        self, names: Sequence[str], of: str = "mitdb", what: str = "reading"
+    ) -> Iterator[AnnotatedRecord]:
+        """The records one by one, under a bar that moves on as they are worked off."""
+        folder = database(self.data, of)
+        with self.bar(what, len(names)) as advance:
+            for name in names:
+                yield read_record(folder / name)
+                advance(1)
+
+    def read(self, names: Sequence[str], of: str = "mitdb") -> list[AnnotatedRecord]:
+        """All of the records."""
+        return list(self.each(names, of))
+
+    def by_model(
+        self, cross: CrossFit, names: Sequence[str], what: str, of: str = "mitdb"
+    ) -> Iterator[tuple[Model, list[AnnotatedRecord], Advance]]:
+        """Each model that may judge some of the records, these, and what moves a bar on by their seconds."""
+        for model, group in cross.groups(names):
+            records = self.read(group, of)
+            with self.bar(what, total_s(records)) as advance:
+                yield model, records, advance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from monitor.formats.figures import Figure
 from training.measure.measures import measured
-from training.measure.tables import Table, shown, target_shown
+from training.measure.tables import Table, pivot
 
 Values = Mapping[tuple[str, str], Sequence[float]]  # by measure and group, one value a split
 
@@ -65,12 +65,6 @@ def class_table(title: str, figures: Sequence[Figure], groups: Sequence[str]) ->
 def _table(title: str, head: str, figures: Sequence[Figure], names: Mapping[str, str]) -> Table:
     """A row a group under the name it is given, a column a measure."""
     used = [each for each in figures if each.group in names]
-    measures = list(dict.fromkeys(each.name for each in used))
-    cells = {(each.name, each.group): f"{shown(each)} {target_shown(each)}".rstrip() for each in used}
     present = {each.group for each in used}
-    rows = [
-        (text, *(cells.get((name, group), "") for name in measures))
-        for group, text in names.items()
-        if group in present
-    ]
-    return Table(title, (head, *(name.replace("_", " ") for name in measures)), rows)
+    rows = {group: text for group, text in names.items() if group in present}
+    return pivot(title, used, rows, {each.name: each.name.replace("_", " ") for each in used}, head=head)

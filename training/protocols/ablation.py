@@ -21,22 +21,14 @@ from monitor.model.terms import Terms
 from training.compare import beside
 from training.compare.beside import gain_figures
 from training.data.normals import PatientNormals
-from training.data.records import (
-    DS2,
-    AnnotatedRecord,
-    database,
-    normal_records,
-    read_record,
-    record_names,
-    seen_in_training,
-)
+from training.data.records import DS2, AnnotatedRecord, normal_records, total_s
 from training.errors import DataError
 from training.fit.build import all_normals
 from training.fit.calibration import calibrate
 from training.measure.annotated import score_annotated
 from training.measure.measures import PatientScores
 from training.measure.protocol import Protocol, Request, Result
-from training.measure.tables import ODD_ONE, WITHOUT
+from training.measure.tables import WITHOUT, without_odd_one
 
 KIND = "usual"  # the network that is taken apart
 FLAT = 3.0  # log spread far above every error: Student's t is then the squared error
@@ -108,22 +100,14 @@ def run(request: Request) -> Result:
     model = request.required_model()
     if not model.contextual:
         raise DataError(f"{model.name} is not of the contextual form: there is nothing to take out")
-    folder = database(request.data, "mitdb")
-    names = record_names(folder, request.records or DS2)
-    trained_on = model.manifest.data.get("records", ())
-    seen = seen_in_training(names, trained_on)
-    if seen:
-        raise DataError(f"{model.name} was trained on the patients of {', '.join(seen)}: no test of it")
+    names = request.names(DS2)
+    trained_on = request.unseen(names).manifest.data.get("records", ())
     patients = all_normals(normal_records(request.data, trained_on), model.manifest.windows, request.bar)
-    records = [read_record(folder / name) for name in names]
-    whole, without = _score(request, model, records, patients)
-
-    def kept(scores: list[PatientScores]) -> list[PatientScores]:
-        return [each for each in scores if each.name != ODD_ONE] or scores
-
+    whole, without = _score(request, model, request.read(names), patients)
     figures = []
     for name, scores in without.items():
-        for figure in gain_figures(kept(whole), kept(scores), f"{WITHOUT}/{name.replace(' ', '-')}"):
+        group = f"{WITHOUT}/{name.replace(' ', '-')}"
+        for figure in gain_figures(without_odd_one(whole) or whole, without_odd_one(scores) or scores, group):
             figures.append(msgspec.structs.replace(figure, target=None, met=None))
     return Result(
         figures=figures,
@@ -136,8 +120,7 @@ def _score(
     request: Request, model: Model, records: list[AnnotatedRecord], patients: list[PatientNormals]
 ) -> tuple[list[PatientScores], dict[str, list[PatientScores]]]:
     models = variants(model, patients)
-    seconds = sum(record.recording.duration_s for record in records)
-    with request.bar("scores", seconds * (len(models) + 3)) as advance:
+    with request.bar("scores", total_s(records) * (len(models) + 3)) as advance:
         whole = score_annotated(records, model, advance)
         without = {name: score_annotated(records, each, advance) for name, each in models.items()}
         without["without a second usual beat"] = score_annotated(records, model, advance, second_usual=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from monitor.model.autoencoders.lstm import LstmSettings
 from training.compare.neighbours import local_scorer, nearest, principal_components, scaled_distance
 from training.data.beatgan_beats import CutBeats, cut_beats, folds, join, min_max, shape_and_size, size_mv
-from training.data.records import PACED, database, read_record, record_names
+from training.data.records import PACED, database, record_names
 from training.errors import DataError
 from training.fit.loop import FitSettings
 from training.fit.windows import squared_error, train_plain
@@ -76,12 +76,7 @@ def run(request: Request) -> Result:
 def _read(request: Request) -> CutBeats:
     folder = database(request.data, "mitdb")
     names = [name for name in record_names(folder, request.records) if name not in PACED]
-    parts = []
-    with request.bar("reading", len(names)) as advance:
-        for name in names:
-            parts.append(cut_beats(read_record(folder / name)))
-            advance(1)
-    beats = join(parts)
+    beats = join([cut_beats(record) for record in request.each(names)])
     if (beats.group == "N").sum() < 2 * BASELINE_COMPONENTS:
         raise DataError(f"{folder}: {len(beats.group)} beats in {len(names)} records: too few to learn from")
     return beats

@@ -21,7 +21,7 @@ from training.fit.calibration_splits import NOMINAL, Measured, countable_budget,
 from training.fit.crossfit import FIRST_RUN
 from training.measure.measures import measured
 from training.measure.protocol import Protocol, Request, Result
-from training.measure.tables import Table, target_shown
+from training.measure.tables import Table, by_key, target_shown
 
 SPLITS = 20
 AT = 1e-2  # where the splits within a factor 2 are counted
@@ -95,11 +95,11 @@ def _figures(splits: Sequence[Measured], budget_per_hour: float) -> list[Figure]
 
 
 def _spread_table(splits: Sequence[Measured], figures: Sequence[Figure]) -> Table:
-    by_key = {(figure.name, figure.group): figure for figure in figures}
+    found = by_key(figures)
     rows = []
     for group, values in ratios(splits).items():
         low, lower, middle, upper, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
-        off, within = by_key["calibration_factor", group], by_key["splits_within_2", group]
+        off, within = found["calibration_factor", group], found["splits_within_2", group]
         rows.append(
             (
                 group,

@@ -13,18 +13,10 @@ from monitor.formats.figures import Figure
 from monitor.model.model import Model
 from monitor.model.terms import halves
 from monitor.scan.latents import NETWORK
-from training.data.records import (
-    CLASSES,
-    DS2,
-    AnnotatedRecord,
-    database,
-    label_beats,
-    read_record,
-    record_names,
-)
+from training.data.records import CLASSES, DS2, AnnotatedRecord, label_beats, total_s
 from training.errors import DataError
 from training.measure.distortion import keep
-from training.measure.evaluation import score_detected
+from training.measure.evaluation import score_detected, watch_each
 from training.measure.measures import draws, interval, measured
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.tables import Table, shown
@@ -79,14 +71,12 @@ def run(request: Request) -> Result:
     """Losses of every record's windows; figures are means over records with intervals over patients."""
     model = request.required_model()
     _check_whole(model)
-    folder = database(request.data, "mitdb")
-    names = record_names(folder, request.records or DS2)
-    records = [read_record(folder / name) for name in names]
+    records = request.read(request.names(DS2))
     spec = model.manifest.windows
     every = -(-spec.fixed_span // spec.fixed_hop)
     collectors = {record.name: _Collector(every) for record in records}
-    with request.bar("windows", sum(record.recording.duration_s for record in records)) as advance:
-        score_detected(records, model, advance, watch=lambda name, at, row: collectors[name](name, at, row))
+    with request.bar("windows", total_s(records)) as advance:
+        score_detected(records, model, advance, watch=watch_each(collectors))
     by_record = {}
     with request.bar("keeping", len(records)) as advance:
         for record in records:

@@ -10,14 +10,14 @@ import numpy as np
 
 from monitor.formats.figures import Figure
 from monitor.scan.matching import LEARNING_S
-from training.data.records import DS2, database, read_record, record_names
+from training.data.records import DS2
 from training.fit.crossfit import FIRST_RUN
 from training.measure.annotations import beat_labels, write_annotations
 from training.measure.confusion import LABELS, BeatTable, LabelledBeats, compare_beats
 from training.measure.evaluation import DetectedRecord, false_alarms, false_seconds, score_detected
 from training.measure.measures import BOOTSTRAPS, draws, interval, measured, ratio_figure
 from training.measure.protocol import Protocol, Request, Result
-from training.measure.tables import ODD_ONE, WITHOUT, Table, figure_table
+from training.measure.tables import Table, figure_table, with_and_without
 
 Better = Literal["higher", "lower"]
 V_SENSITIVITY, FALSE_BEATS, FALSE_EVENTS, FALSE_TIME = 0.95, 15.0, 3.0, 0.005
@@ -39,21 +39,15 @@ class Compared:
     @property
     def name(self) -> str:
         """The record's."""
-        return self.found.record.name
+        return self.found.name
 
 
 def run(request: Request) -> Result:
     """Gross and average statistics by class, the table of pairs, and the operating point."""
-    folder = database(request.data, "mitdb")
-    names = record_names(folder, request.records or DS2)
-    cross = request.cross_fitted(names)
+    names = request.names(DS2)
     compared: dict[str, Compared] = {}
-    for model, group in cross.groups(names):
-        records = [read_record(folder / name) for name in group]
-        with request.bar("own detections", sum(r.recording.duration_s for r in records)) as advance:
-            compared |= {
-                found.record.name: compare(found) for found in score_detected(records, model, advance)
-            }
+    for model, records, advance in request.by_model(request.cross_fitted(names), names, "own detections"):
+        compared |= {found.name: compare(found) for found in score_detected(records, model, advance)}
     rows = [compared[name] for name in names]
     if request.annotations is not None:
         for row in rows:
@@ -101,9 +95,7 @@ def flag_labels(found: DetectedRecord) -> LabelledBeats:
 
 def _figures(rows: Sequence[Compared]) -> list[Figure]:
     figures: list[Figure] = []
-    both = any(row.name == ODD_ONE for row in rows) and len(rows) > 1
-    for suffix in ("", WITHOUT) if both else ("",):
-        kept = [row for row in rows if not (suffix and row.name == ODD_ONE)]
+    for suffix, kept in with_and_without(rows).items():
         figures += _class_figures(kept, suffix) + _operating_figures(kept, suffix)
     return figures
 

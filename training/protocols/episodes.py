@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from monitor.formats.events import Kind
 from monitor.formats.figures import Figure
 from monitor.model.model import Model
-from training.data.records import PACED, AnnotatedRecord, database, read_record, record_names
+from training.data.records import PACED, AnnotatedRecord
 from training.data.side_by_side import CHUNK_S
 from training.data.splice import spliced
 from training.fit.crossfit import FIRST_RUN, CrossFit
@@ -49,55 +49,53 @@ class Share:
     normal_flagged: float  # the same of its normal beats
 
 
+@dataclass(slots=True)
+class _Findings:
+    """What was found in all records."""
+
+    references: list[Reference] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    hours: dict[str, float] = field(default_factory=dict)
+    alarmed: list[tuple[float, float]] = field(default_factory=list)  # normal beats in alarm, and all
+
+    def take(self, found: DetectedRecord) -> None:
+        """Take a record in."""
+        self.references += score_references(found)
+        self.told += score_told(found, false_alarms(found.record, found.events))
+        self.hours[found.name] = found.scores.hours
+        self.alarmed.append(normal_beats_in_alarm(found))
+
+
 def run(request: Request) -> Result:
     """Episodes found, told right and told in time on all records; ventricular beats on end."""
-    folder = database(request.data, "mitdb")
-    unpaced = [name for name in record_names(folder) if name not in PACED]
-    names = record_names(folder, request.records or unpaced)
+    names = request.names([name for name in request.names() if name not in PACED])
     cross = request.cross_fitted(names)
-    references: list[Reference] = []
-    told: list[Told] = []
-    hours: dict[str, float] = {}
-    alarmed: list[tuple[float, float]] = []
-    for model, group in cross.groups(names):
-        records = [read_record(folder / name) for name in group]
-        with request.bar("episodes", sum(record.recording.duration_s for record in records)) as advance:
-            for found in _detect(records, model, advance):
-                references += score_references(found)
-                told += score_told(found, false_alarms(found.record, found.events))
-                hours[found.record.name] = found.scores.hours
-                alarmed.append(normal_beats_in_alarm(found))
+    all_found = _Findings()
+    for model, records, advance in request.by_model(cross, names, "episodes"):
+        for found in _detect(records, model, advance):
+            all_found.take(found)
     some = [name for name in SPLICED if name in names]
-    with request.bar("ventricular beats on end", len(some)) as advance:
-        shares = [share for name in some for share in _shares(read_record(folder / name), cross, advance)]
+    spliced_of = request.each(some, what="ventricular beats on end")
+    shares = [share for record in spliced_of for share in _shares(record, cross)]
     figures = [
-        *_found_figures(references),
-        *_told_figures(told, hours),
+        *_found_figures(all_found.references),
+        *_told_figures(all_found.told, all_found.hours),
         # A run that never ends alarms for good, and is not false if one of its beats was abnormal.
-        ratio_figure("normal_beats_in_alarm", "all", *zip(*alarmed, strict=True), better="lower"),
-        *_time_figures(references),
+        ratio_figure("normal_beats_in_alarm", "all", *zip(*all_found.alarmed, strict=True), better="lower"),
+        *_time_figures(all_found.references),
         *_share_figures(shares),
     ]
+    in_order = sorted(all_found.references, key=lambda each: (each.record, each.first))
     return Result(
         figures=figures,
         tables=[
             figure_table("Episodes, all records", figures),
-            _reference_table(references),
+            _reference_table(all_found.references),
             _share_table(shares),
         ],
         details={
-            "episodes": [
-                _row(each) for each in sorted(references, key=lambda each: (each.record, each.first))
-            ],
-            "shares": [
-                {
-                    "record": s.record,
-                    "leads": s.leads,
-                    "flagged": s.flagged,
-                    "normal_flagged": s.normal_flagged,
-                }
-                for s in shares
-            ],
+            "episodes": [_row(each) for each in in_order],
+            "shares": [asdict(share) for share in shares],
         },
     )
 
@@ -110,7 +108,7 @@ def _detect(records: Sequence[AnnotatedRecord], model: Model, advance: Advance) 
     return found + (score_detected(others, model, advance, CHUNK_S) if others else [])
 
 
-def _shares(record: AnnotatedRecord, cross: CrossFit, advance: Advance) -> list[Share]:
+def _shares(record: AnnotatedRecord, cross: CrossFit) -> list[Share]:
     """One stream with every lead, and one with the first alone."""
     out = []
     for name, leads in LEADS.items():
@@ -118,7 +116,6 @@ def _shares(record: AnnotatedRecord, cross: CrossFit, advance: Advance) -> list[
         scores = score_detected([stream], cross.model_for(record.name))[0].scores
         shares = (float(scores.flagged[scores.label == label].mean()) for label in ("V", "N"))
         out.append(Share(record.name, name, *shares))
-    advance(1)
     return out
 
 

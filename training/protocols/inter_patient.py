@@ -5,39 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from monitor.formats.figures import Figure
 from training.compare import beside
 from training.compare.baselines import STRONGEST
 from training.compare.beside import Beside, gain_figures, score_baselines
-from training.data.records import DS2, database, read_record, record_names, seen_in_training
-from training.errors import DataError
+from training.data.records import DS2, total_s
 from training.measure.annotated import score_annotated
 from training.measure.detector_figures import GROUPS, event_figures, form_figures, pause_sensitivity
 from training.measure.evaluation import DetectedRecord, false_alarms, score_detected
-from training.measure.measures import PatientScores, auroc, false_beats, ranking
+from training.measure.measures import PatientScores, auroc, false_beats, finite_or_none, ranking
 from training.measure.protocol import Protocol, Request, Result
-from training.measure.tables import DETECTED, ODD_ONE, WITHOUT, Table, by_form, shown, target_shown
+from training.measure.tables import DETECTED, ODD_ONE, Table, by_form, pivot, with_and_without
 
 
 def run(request: Request) -> Result:
     """Both forms, with annotated R peaks and with our own detections, with and without record 232."""
-    model = request.required_model()
-    folder = database(request.data, "mitdb")
-    names = record_names(folder, request.records or DS2)
-    seen = seen_in_training(names, model.manifest.data.get("records", ()))
-    if seen:
-        raise DataError(f"{model.name} was trained on the patients of {', '.join(seen)}: no test of it")
-    records = []
-    with request.bar("reading", len(names)) as advance:
-        for name in names:
-            records.append(read_record(folder / name))
-            advance(1)
-    total_s = sum(record.recording.duration_s for record in records)
-    with request.bar("annotated R peaks", total_s) as advance:
+    names = request.names(DS2)
+    model, records = request.unseen(names), request.read(names)
+    with request.bar("annotated R peaks", total_s(records)) as advance:
         annotated = score_annotated(records, model, advance)
-    with request.bar("own detections", total_s) as advance:
+    with request.bar("own detections", total_s(records)) as advance:
         detected = score_detected(records, model, advance)
     baselines = score_baselines(request, records, model)
     with request.bar("confidence intervals", 1) as advance:
@@ -70,22 +57,21 @@ def _all_figures(
     annotated: list[PatientScores], detected: list[DetectedRecord], baselines: Beside | None
 ) -> list[Figure]:
     figures: list[Figure] = []
-    both = any(each.name == ODD_ONE for each in annotated) and len(annotated) > 1
-    for suffix in ("", WITHOUT) if both else ("",):
-
-        def kept(patients: Sequence[PatientScores], suffix: str = suffix) -> list[PatientScores]:
-            return [each for each in patients if not (suffix and each.name == ODD_ONE)]
-
-        found = [each for each in detected if not (suffix and each.scores.name == ODD_ONE)]
-        known, own = kept(annotated), [each.scores for each in found]
+    forms = with_and_without(detected)
+    for suffix, known in with_and_without(annotated).items():
+        found = forms[suffix]
+        own = [each.scores for each in found]
         figures += form_figures(known, suffix)
         figures += form_figures(own, DETECTED + suffix)
         figures += event_figures(found, DETECTED + suffix)
         if baselines is not None:
-            figures += gain_figures(known, kept(baselines.annotated[STRONGEST]), suffix)
-            figures += gain_figures(own, kept(baselines.detected[STRONGEST]), DETECTED + suffix)
+            for ours, theirs, form in (
+                (known, baselines.annotated, suffix),
+                (own, baselines.detected, DETECTED + suffix),
+            ):
+                figures += gain_figures(ours, with_and_without(theirs[STRONGEST])[suffix], form)
     # The beats of the odd one can't be ranked, but its pauses can be found.
-    odd = [found for found in detected if found.scores.name == ODD_ONE]
+    odd = [found for found in detected if found.name == ODD_ONE]
     return figures + [pause_sensitivity(found.record, found.events) for found in odd]
 
 
@@ -113,19 +99,10 @@ def _baseline_rows(
 
 
 def _ranking_table(figures: Sequence[Figure]) -> Table:
-    by_key = {(figure.name, figure.group): figure for figure in figures}
-    rows = []
-    for suffix in dict.fromkeys(
-        figure.group.removeprefix("V") for figure in figures if _is_class(figure, "V")
-    ):
-        for group in GROUPS:
-            area, precision = (by_key[name, group + suffix] for name in ("auroc", "average_precision"))
-            rows.append((f"{group}{suffix}", shown(area), shown(precision), target_shown(area)))
-    return Table("Ranking, by class against N", ("group", "AUROC", "average precision", "target"), rows)
-
-
-def _is_class(figure: Figure, group: str) -> bool:
-    return figure.name == "auroc" and figure.group.split("/")[0] == group
+    of_v = [each.group.removeprefix("V") for each in figures if each.name == "auroc" and each.group[0] == "V"]
+    rows = {group + form: group + form for form in of_v for group in GROUPS}
+    columns = {"auroc": "AUROC", "average_precision": "average precision"}
+    return pivot("Ranking, by class against N", figures, rows, columns, target=("auroc", "target"))
 
 
 def _record_row(annotated: PatientScores, found: DetectedRecord) -> dict[str, Any]:
@@ -133,8 +110,8 @@ def _record_row(annotated: PatientScores, found: DetectedRecord) -> dict[str, An
     ventricular = scores.label == "V"
     return {
         "record": annotated.name,
-        "auroc_all": _or_none(auroc(ranking([annotated], "all"))),
-        "auroc_all_detected": _or_none(auroc(ranking([scores], "all"))),
+        "auroc_all": finite_or_none(auroc(ranking([annotated], "all"))),
+        "auroc_all_detected": finite_or_none(auroc(ranking([scores], "all"))),
         "v_beats": int(ventricular.sum()),
         "v_flagged": int((scores.flagged & ventricular).sum()),
         "beats_missed": len(found.missed),
@@ -143,10 +120,6 @@ def _record_row(annotated: PatientScores, found: DetectedRecord) -> dict[str, An
         "false_beats_per_hour": false_beats([scores])[0] / scores.hours,
         "false_events_per_hour": len(false_alarms(found.record, found.events)) / scores.hours,
     }
-
-
-def _or_none(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _record_table(annotated: Sequence[PatientScores], detected: Sequence[DetectedRecord]) -> Table:

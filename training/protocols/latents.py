@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from monitor.formats.figures import Figure
+from monitor.model.model import Model
 from monitor.scan.latents import BeatLatents, LatentCollector
 from training.data.records import (
     CLASSES,
@@ -25,17 +25,14 @@ from training.data.records import (
     IN_FLUTTER,
     SAME_MAN,
     AnnotatedRecord,
-    database,
     label_beats,
-    read_record,
-    record_names,
-    seen_in_training,
+    total_s,
 )
 from training.errors import DataError
-from training.measure.evaluation import score_detected
+from training.measure.evaluation import score_detected, watch_each
 from training.measure.measures import MISSED, PatientScores, ranking_figures
 from training.measure.protocol import Protocol, Request, Result
-from training.measure.tables import ODD_ONE, WITHOUT, Table, shown
+from training.measure.tables import ODD_ONE, WITHOUT, Table, shown, with_and_without
 
 GROUPS = ("V", "S", "F", "all")
 UNSUPERVISED = "score"
@@ -110,18 +107,14 @@ class _Patient:
 
 def run(request: Request) -> Result:
     """AUROC and average precision of the score and of regressions on growing sets of features."""
-    model = request.required_model()
-    folder = database(request.data, "mitdb")
-    names = record_names(folder, request.records or [*DS1, *DS2])
+    names = request.names([*DS1, *DS2])
     train = [name for name in names if name in DS1 and name != SAME_MAN]
     test = [name for name in names if name in DS2]
-    seen = seen_in_training(test, model.manifest.data.get("records", ()))
-    if seen:
-        raise DataError(f"{model.name} was trained on the patients of {', '.join(seen)}: no test of it")
+    model = request.unseen(test)
     if not train or not test:
         raise DataError(f"need records of DS1 and of DS2; got {', '.join(names)}")
-    known = _joined([each.beats for each in _patients(folder, train, request)])
-    patients = _patients(folder, test, request)
+    known = _joined([each.beats for each in _patients(model, train, request)])
+    patients = _patients(model, test, request)
     methods = {UNSUPERVISED: [each.scored(each.beats.score.astype(np.float64)) for each in patients]}
     for name, features in FEATURES.items():
         regression = fit_regression(known, features)
@@ -131,14 +124,12 @@ def run(request: Request) -> Result:
     return _result(methods, request)
 
 
-def _patients(folder: Path, names: Sequence[str], request: Request) -> list[_Patient]:
+def _patients(model: Model, names: Sequence[str], request: Request) -> list[_Patient]:
     """Records side by side, as concurrent streams: a fraction of the time of one after the other."""
-    model = request.required_model()
-    records = [read_record(folder / name) for name in names]
+    records = request.read(names)
     collectors = {record.name: LatentCollector(model) for record in records}
-    total_s = sum(record.recording.duration_s for record in records)
-    with request.bar("embedding", total_s) as advance:
-        score_detected(records, model, advance, watch=lambda name, at, row: collectors[name](name, at, row))
+    with request.bar("embedding", total_s(records)) as advance:
+        score_detected(records, model, advance, watch=watch_each(collectors))
     return [_patient(record, collectors[record.name].latents()) for record in records]
 
 
@@ -159,27 +150,26 @@ def _result(methods: dict[str, list[PatientScores]], request: Request) -> Result
     figures: list[Figure] = []
     tables = []
     columns = ("judged by", *(f"AUROC {group}" for group in GROUPS), "average precision all")
-    odd = any(each.name == ODD_ONE for each in methods[UNSUPERVISED]) and len(methods[UNSUPERVISED]) > 1
-    forms = {"": "DS2, own detections", WITHOUT: f"DS2 without {ODD_ONE}, own detections"}
-    with request.bar("confidence intervals", len(methods) * (1 + odd)) as advance:
-        for suffix in forms if odd else ("",):
+    titles = {"": "DS2, own detections", WITHOUT: f"DS2 without {ODD_ONE}, own detections"}
+    forms = {name: with_and_without(patients) for name, patients in methods.items()}
+    with request.bar("confidence intervals", len(methods) * len(forms[UNSUPERVISED])) as advance:
+        for suffix in forms[UNSUPERVISED]:
             rows = []
-            for name, patients in methods.items():
-                own = _figures(patients, suffix, name)
+            for name, patients in forms.items():
+                own = _figures(patients[suffix], suffix, name)
                 figures += own
                 rows.append((name, *(shown(each) for each in own if each.name == "auroc"), shown(own[-1])))
                 advance(1)
-            tables.append(Table(forms[suffix], columns, rows))
+            tables.append(Table(titles[suffix], columns, rows))
     return Result(figures=figures, tables=tables)
 
 
 def _figures(patients: Sequence[PatientScores], suffix: str, method: str) -> list[Figure]:
     """AUROC and average precision of every group: V/score, V/without-232/score, ..."""
-    kept = [each for each in patients if not (suffix and each.name == ODD_ONE)]
     return [
         each
         for group in GROUPS
-        for each in ranking_figures(kept, group, f"{suffix}/{method}", lambda *_: None)
+        for each in ranking_figures(patients, group, f"{suffix}/{method}", lambda *_: None)
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.quality import Quality
 from monitor.ecg.windows import WindowSpec
 from monitor.formats.figures import Figure
-from training.data.records import NOISE, AnnotatedRecord, database, read_record, record_names
+from training.data.records import NOISE, AnnotatedRecord, database, record_names
 from training.data.side_by_side import sample_batches
 from training.fit.crossfit import FIRST_RUN, CrossFit
 from training.measure.annotated import known_peaks
@@ -23,19 +22,24 @@ from training.measure.measures import measured, ratio_figure
 from training.measure.noise_counts import NoiseCount, count_noise
 from training.measure.protocol import Protocol, Request, Result
 from training.measure.qrs_counts import SNR_DB
-from training.measure.tables import Table, shown, target_shown
+from training.measure.tables import pivot
 
 JUDGED_AT = "6dB"
 FALSE_BEATS, V_SENSITIVITY, CLEAN_GATED = 20.0, 0.95, 0.02  # targets, the first two at JUDGED_AT
 NOISY, UNGATED = "/noisy", "/ungated"
 TAIL_S = 4.0  # until the last windows are complete
-NAMES = ("sensitivity", "false_beats_per_hour", "false_events_per_hour", "time_gated", "v_gated")
+COLUMNS = {
+    "sensitivity": "V sensitivity",
+    "false_beats_per_hour": "false beats/h",
+    "false_events_per_hour": "false events/h",
+    "time_gated": "time gated",
+    "v_gated": "V gated",
+}
 
 
 def run(request: Request) -> Result:
     """Both forms on the noise stress test, by models that have not seen the patient; gated clean time."""
-    folder, clean = database(request.data, "nstdb"), database(request.data, "mitdb")
-    wanted = [name for name in record_names(folder) if name not in NOISE]
+    wanted = [name for name in record_names(database(request.data, "nstdb")) if name not in NOISE]
     names = [name for name in wanted if name in request.records] if request.records else wanted
     spec = request.required_model().manifest.windows
     figures: list[Figure] = []
@@ -43,26 +47,26 @@ def run(request: Request) -> Result:
     if names:
         cross = request.cross_fitted(names)
         for gate, suffix in ((True, ""), (False, UNGATED)):
-            found = _counts(request, cross, folder, names, gate)
+            found = _counts(request, cross, names, gate)
             for noisy_only, part in ((False, ""), (True, NOISY)):
                 figures += _by_snr(found[noisy_only], part + suffix)
             counts += [{"gated": gate, **asdict(each)} for each in found[False]]
-    figures += _clean_figures(request, clean, spec)
-    return Result(figures=figures, tables=[_table(figures)], details={"counts": counts})
+    figures += _clean_figures(request, spec)
+    title = "Noise stress test: V flagged of those that passed the gate"
+    table = pivot(title, figures, {each.group: each.group for each in figures}, COLUMNS)
+    return Result(figures=figures, tables=[table], details={"counts": counts})
 
 
 def _counts(
-    request: Request, cross: CrossFit, folder: Path, names: Sequence[str], gate: bool
+    request: Request, cross: CrossFit, names: Sequence[str], gate: bool
 ) -> dict[bool, list[NoiseCount]]:
     """Counts of whole records (False) and of their noisy stretches (True)."""
     out: dict[bool, list[NoiseCount]] = {False: [], True: []}
-    for model, group in cross.groups(names):
-        records = [read_record(folder / name) for name in group]
-        total_s = sum(record.recording.duration_s for record in records)
-        with request.bar("with the gate" if gate else "without it", total_s) as advance:
-            for found in score_detected(records, model, advance, gate_noise=gate):
-                for noisy_only, rows in out.items():
-                    rows.append(count_noise(found, noisy_only=noisy_only))
+    what = "with the gate" if gate else "without it"
+    for model, records, advance in request.by_model(cross, names, what, "nstdb"):
+        for found in score_detected(records, model, advance, gate_noise=gate):
+            for noisy_only, rows in out.items():
+                rows.append(count_noise(found, noisy_only=noisy_only))
     return out
 
 
@@ -97,15 +101,11 @@ def _figures(count: NoiseCount, group: str, *, targets: bool) -> list[Figure]:
     ]
 
 
-def _clean_figures(request: Request, folder: Path, spec: WindowSpec) -> list[Figure]:
+def _clean_figures(request: Request, spec: WindowSpec) -> list[Figure]:
     """How much the gate takes from records without added noise: of their time, and of their V beats."""
-    known = record_names(folder)
+    known = record_names(database(request.data, "mitdb"))
     names = [name for name in known if name in request.records] if request.records else known
-    rows = []
-    with request.bar("clean records", len(names)) as advance:
-        for name in names:
-            rows.append(gated_parts(read_record(folder / name), spec))
-            advance(1)
+    rows = [gated_parts(record, spec) for record in request.each(names, what="clean records")]
     if not rows:
         return []
     shut, windows, v_gated, v_beats = zip(*rows, strict=True)
@@ -130,15 +130,6 @@ def gated_parts(record: AnnotatedRecord, spec: WindowSpec) -> tuple[float, float
     order = np.argsort(np.concatenate(beats), kind="stable")
     is_v = record.labels[: len(order)] == "V"
     return float(shut), float(windows), float((is_v & ~np.concatenate(good)[order]).sum()), float(is_v.sum())
-
-
-def _table(figures: Sequence[Figure]) -> Table:
-    cells: dict[str, dict[str, str]] = {}
-    for each in figures:
-        cells.setdefault(each.group, {})[each.name] = f"{shown(each)} {target_shown(each)}".rstrip()
-    rows = [(group, *(row.get(name, "") for name in NAMES)) for group, row in cells.items()]
-    columns = ("group", "V sensitivity", "false beats/h", "false events/h", "time gated", "V gated")
-    return Table("Noise stress test: V flagged of those that passed the gate", columns, rows)
 
 
 PROTOCOL = Protocol(

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.formats.figures import Figure
-from training.data.records import DS1, AnnotatedRecord, database, read_record, record_names
+from training.data.records import DS1, AnnotatedRecord
 from training.fit.crossfit import FIRST_RUN
 from training.measure.annotated import score_annotated
 from training.measure.measures import MISSED, PatientScores, ratio_figure
 from training.measure.protocol import Protocol, Request, Result
-from training.measure.tables import ODD_ONE, WITHOUT, Table, shown, target_shown
+from training.measure.tables import WITHOUT, Table, pivot, without_odd_one
 
 RECORDS = (
     "100", "101", "103", "106", "108", "109", "111", "112", "113", "115", "116", "117",
@@ -63,15 +63,11 @@ class Adapted:
 
 def run(request: Request) -> Result:
     """F1 over all patients, each judged by a model that has not seen him."""
-    folder = database(request.data, "mitdb")
-    names = record_names(folder, request.records or RECORDS)
+    names = request.names(RECORDS)
     patients: dict[str, Adapted] = {}
     plain: dict[str, Adapted] = {}  # without the own rhythm: what it adds
-    for model, group in request.cross_fitted(names).groups(names):
-        records = [read_record(folder / name) for name in group]
-        with request.bar("annotated R peaks", sum(r.recording.duration_s for r in records)) as advance:
-            judged = score_annotated(records, model, advance)
-        for record, scores in zip(records, judged, strict=True):
+    for model, records, advance in request.by_model(request.cross_fitted(names), names, "annotated R peaks"):
+        for record, scores in zip(records, score_annotated(records, model, advance), strict=True):
             patients[record.name] = adapt(record, scores)
             plain[record.name] = adapt(record, scores, haste_weight=0.0)
     rows = [patients[name] for name in names]
@@ -113,7 +109,7 @@ def _haste(rr_s: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.fl
 
 
 def _figures(rows: Sequence[Adapted], plain: Sequence[Adapted]) -> list[Figure]:
-    parts = {"all": rows, f"all{WITHOUT}": [row for row in rows if row.name != ODD_ONE]}
+    parts = {"all": rows, f"all{WITHOUT}": without_odd_one(rows)}
     parts["DS1"] = [row for row in rows if row.name in DS1]
     parts["DS2"] = [row for row in rows if row.name not in DS1]
     parts["all/without-own-rhythm"] = plain
@@ -136,14 +132,9 @@ def _figures(rows: Sequence[Adapted], plain: Sequence[Adapted]) -> list[Figure]:
 
 
 def _figure_table(figures: Sequence[Figure]) -> Table:
-    by_key = {(figure.name, figure.group): figure for figure in figures}
-    measures = tuple(dict.fromkeys(figure.name for figure in figures))
-    rows = []
-    for group in dict.fromkeys(figure.group for figure in figures):
-        f1 = by_key["f1", group]
-        rows.append((group, *(shown(by_key[name, group]) for name in measures), target_shown(f1)))
-    columns = ("group", *(name.replace("_", " ") for name in measures), "F1 wanted")
-    return Table("Abnormal against normal beats", columns, rows)
+    rows = {figure.group: figure.group for figure in figures}
+    columns = {figure.name: figure.name.replace("_", " ") for figure in figures}
+    return pivot("Abnormal against normal beats", figures, rows, columns, target=("f1", "F1 wanted"))
 
 
 def _row(row: Adapted) -> dict[str, Any]:

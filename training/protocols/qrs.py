@@ -13,7 +13,7 @@ from monitor.ecg.filters import INTERNAL_RATE_HZ, FilterState, to_internal
 from monitor.ecg.qrs import QrsState, detect_beats
 from monitor.ecg.samples import FLAT, MISSING
 from monitor.scan.matching import LEARNING_S, match_beats, tolerance_samples
-from training.data.records import NOISE, AnnotatedRecord, database, read_record, record_names
+from training.data.records import NOISE, AnnotatedRecord, database, record_names, total_s
 from training.data.side_by_side import sample_batches
 from training.errors import DataError
 from training.measure.measures import measured
@@ -110,9 +110,8 @@ def _counts(request: Request, name: str, folder: Path) -> Counts:
     names = [record for record in known if record in request.records] if request.records else known
     if not names:
         return {OURS: []}
-    records = [first_lead(read_record(folder / record)) for record in names]
-    total_s = sum(record.recording.duration_s for record in records)
-    with request.bar(f"{name}, {OURS}", total_s) as advance:
+    records = [first_lead(record) for record in request.each(names, name)]
+    with request.bar(f"{name}, {OURS}", total_s(records)) as advance:
         found = {OURS: detect(records, advance)}
     for peer, beats in PEERS.items():
         found[peer] = []

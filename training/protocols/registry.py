@@ -54,6 +54,8 @@ def find(name: str) -> Protocol:
 def evaluate(protocol: Protocol, request: Request) -> tuple[Result, dict[str, Any]]:
     """What a protocol found, and the same as plain data for a file: the design's figures and the rest."""
     begun = time.monotonic()
+    if protocol.needs_model:
+        request.required_model()
     result = protocol.run(request)
     report = {
         "figures": [msgspec.to_builtins(figure) for figure in result.figures],

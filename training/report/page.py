@@ -16,7 +16,7 @@ from training.data.records import database
 from training.errors import DataError
 from training.measure.measures import PatientScores
 from training.measure.protocol import Result
-from training.measure.tables import ODD_ONE, RECORD, Table, targets_table
+from training.measure.tables import ODD_ONE, RECORD, Table, targets_table, without_odd_one
 from training.report.charts import draw_curves, draw_over_time, draw_records, worst_records
 from training.report.markdown import circumstances
 from training.report.worst_beats import PER_RECORD, strips_of, worst_false_alarms, worst_misses
@@ -80,7 +80,7 @@ def _page(report: dict[str, Any], command: str, sections: dict[str, str]) -> str
 
 
 def _charts(patients: Sequence[PatientScores]) -> dict[str, str]:
-    others = [each for each in patients if each.name != ODD_ONE]
+    others = without_odd_one(patients)
     text = "<p>Each class against normal beats. Bands: the middle 95 % when patients are drawn anew.</p>"
     drawn = {"Curves": text + _image(draw_curves(patients), "ROC and precision-recall", _SVG)}
     if others and len(others) < len(patients):
