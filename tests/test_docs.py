@@ -187,7 +187,7 @@ def test_beats_columns_are_those_of_the_code() -> None:
     ("section", "end", "record"),
     [
         ("## Settings of a stream", "## Verdicts", profiles.Profile),
-        ("## Verdicts", "## Dead letters", reviews.Verdict),
+        ("## Verdicts", "## Dead letters", reviews.Review),
     ],
 )
 def test_fields_of_what_a_person_says_are_those_of_the_code(

@@ -61,13 +61,30 @@ def test_packages_re_export_nothing() -> None:
 
 
 PACKAGES = ("monitor", "training")
-MOST_FILES = 15
+MOST_FILES, MOST_LINES, MOST_OF_A_FUNCTION = 15, 300, 40
 
 
 def test_no_room_is_crowded() -> None:
     """A folder holds at most so many files of Python beside its folders and its docstring."""
     counts = Counter(path.parent for path in sources() if path.name != "__init__.py")
     assert not {folder: count for folder, count in counts.items() if count > MOST_FILES}
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    """A file can be seen through."""
+    counts = {path: len(path.read_text("utf-8").splitlines()) for path in sources()}
+    assert not {path: count for path, count in counts.items() if count > MOST_LINES}
+
+
+def test_no_function_is_too_long_to_read() -> None:
+    """A function fits a screen, from its first decorator to its last line."""
+    long = [
+        (path, node.name)
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and length(node) > MOST_OF_A_FUNCTION
+    ]
+    assert not long
 
 
 def test_tests_lie_as_the_rooms_do() -> None:
@@ -94,3 +111,9 @@ def test_every_kernel_is_run_as_plain_python() -> None:
 def sources() -> list[Path]:
     """Every file of Python that ships."""
     return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, its decorators with it."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return (node.end_lineno or node.lineno) - first + 1

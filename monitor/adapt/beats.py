@@ -17,7 +17,7 @@ class BeatBatch:
     HISTORY, FEATURES); scale_mv, log_scale: (n, leads) RMS of the usual beat and its logarithm; good:
     (n, leads); known: (n, leads) a usual beat exists; rr_s, log_ratio: (n,) RR interval and its log
     ratio to the recent median, NaN if unknown; ready: (n,); recurrence: (n,) 0 to 1, how surely a strange
-    shape came again (monitor.adapt.strange_shapes); restless: (n,) what is taken off the surprise
+    shape came again (monitor.adapt.strange_shapes); own_level: (n,) what is taken off the surprise
     (monitor.adapt.own_level); run: (n,) flagged beats in the run that is open, 0 if none is
     (monitor.adapt.runs); second: (n,) conducted shape that stands for the usual beat, -1 if none does
     (monitor.adapt.conduction); young: (n,) the usual beat is
@@ -35,7 +35,7 @@ class BeatBatch:
     log_ratio: NDArray[np.float32]
     ready: NDArray[np.bool_]
     recurrence: NDArray[np.float64]
-    restless: NDArray[np.float64]
+    own_level: NDArray[np.float64]
     run: NDArray[np.int64]
     second: NDArray[np.int64]
     young: NDArray[np.bool_]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.adapt.beats import BeatBatch
-from monitor.adapt.strange_shapes import QRS, StrangerState, distance, renew, usable_leads
+from monitor.adapt.strange_shapes import QRS, ShapeState, distance, renew, usable_leads
 from monitor.adapt.usual_beat import MEMORY, UsualState, best_shift
 from monitor.ecg.kernels import compiled
 from monitor.ecg.windows import WindowSpec
@@ -27,7 +27,7 @@ P_RMS = 0.08  # of the usual beat's RMS, under which a lead has no P wave
 
 
 def choose(
-    strangers: StrangerState,
+    shapes: ShapeState,
     usual: UsualState,
     spec: WindowSpec,
     slot: NDArray[np.int64],
@@ -41,52 +41,50 @@ def choose(
     """
     out = np.full(len(slot), -1)
     fitted = good & (usual.learned[slot] > 0) & usual.ready[slot, None]
-    for i in np.flatnonzero(strangers.conducted[slot].any(axis=1) & fitted.any(axis=1)):
+    for i in np.flatnonzero(shapes.conducted[slot].any(axis=1) & fitted.any(axis=1)):
         if not usual.log_ratio(slot[i], r_peak[i]) > -IN_TIME:
             continue
         out[i] = _choose(
-            strangers.shape[slot[i]], strangers.conducted[slot[i]], usual.usual[slot[i]],
+            shapes.shape[slot[i]], shapes.conducted[slot[i]], usual.usual[slot[i]],
             usual.scale_mv(slot[i]), wide_mv[i], fitted[i], spec.step, spec.margin,
         )  # fmt: skip
     return out
 
 
 def usual_beats(
-    strangers: StrangerState, usual: UsualState, slot: NDArray[np.int64], which: NDArray[np.int64]
+    shapes: ShapeState, usual: UsualState, slot: NDArray[np.int64], which: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """The beat by which each one is judged, (n, leads, samples) mV; which: (n,) as `choose` gave it."""
     beats = usual.usual[slot]
     second = which >= 0
-    beats[second] = strangers.shape[slot[second], which[second]]
+    beats[second] = shapes.shape[slot[second], which[second]]
     return beats
 
 
-def steady(strangers: StrangerState, slot: NDArray[np.int64], batch: BeatBatch) -> NDArray[np.bool_]:
+def steady(shapes: ShapeState, slot: NDArray[np.int64], batch: BeatBatch) -> NDArray[np.bool_]:
     """Whether each beat may teach the usual beat that it was judged by, (n,).
 
     Where there are two, only beats that follow one of the same kind: what comes one by one between
     others, as ectopic and fusion beats do, must not be followed by the usual beat that few beats have.
     """
-    same = batch.second == strangers.judged_by[slot]
-    strangers.judged_by[slot] = batch.second
-    may: NDArray[np.bool_] = same | ~strangers.conducted[slot].any(axis=1)
+    same = batch.second == shapes.judged_by[slot]
+    shapes.judged_by[slot] = batch.second
+    may: NDArray[np.bool_] = same | ~shapes.conducted[slot].any(axis=1)
     return may
 
 
 def learn_conducted(
-    strangers: StrangerState, slot: NDArray[np.int64], batch: BeatBatch, usual: NDArray[np.bool_]
+    shapes: ShapeState, slot: NDArray[np.int64], batch: BeatBatch, usual: NDArray[np.bool_]
 ) -> None:
     """Take beats that teach, usual: (n,), into the conducted shape that they were judged by."""
     for i in np.flatnonzero(batch.second >= 0):
         k = slot[i], batch.second[i]
-        strangers.seen[k] = strangers.clock[slot[i]]
+        shapes.seen[k] = shapes.clock[slot[i]]
         if usual[i]:
-            renew(strangers.shape[k], batch.beat[i], MEMORY)
+            renew(shapes.shape[k], batch.beat[i], MEMORY)
 
 
-def follow(
-    strangers: StrangerState, slot: NDArray[np.int64], batch: BeatBatch, shape: NDArray[np.int64]
-) -> None:
+def follow(shapes: ShapeState, slot: NDArray[np.int64], batch: BeatBatch, shape: NDArray[np.int64]) -> None:
     """Count beats on end that had a strange shape in time, and find out which shapes are conducted.
 
     shape: (n,) of each beat, -1 if it has none, as monitor.adapt.strange_shapes.remember gives it.
@@ -95,14 +93,14 @@ def follow(
     seen = usable.any(axis=1)
     known = seen & (shape >= 0)
     in_time = np.abs(batch.log_ratio[known]) < IN_TIME
-    again = np.where(in_time, strangers.in_row[slot[known], shape[known]] + 1, 0)
-    strangers.in_row[slot[seen]] = 0
-    strangers.in_row[slot[known], shape[known]] = again
+    again = np.where(in_time, shapes.in_row[slot[known], shape[known]] + 1, 0)
+    shapes.in_row[slot[seen]] = 0
+    shapes.in_row[slot[known], shape[known]] = again
     # A young usual beat may be a spoilt one: what differs from it is no second way then, but the first.
     for i in np.flatnonzero(known)[(again >= ON_END) & ~batch.young[known]]:
-        compared = strangers.shape[slot[i], shape[i]], batch.usual[i], batch.scale_mv[i], usable[i]
+        compared = shapes.shape[slot[i], shape[i]], batch.usual[i], batch.scale_mv[i], usable[i]
         far = np.log(distance(*compared, QRS)) > FAR
-        strangers.conducted[slot[i], shape[i]] = far and _p_change(*compared) < P_SAME
+        shapes.conducted[slot[i], shape[i]] = far and _p_change(*compared) < P_SAME
 
 
 @compiled

@@ -26,7 +26,7 @@ HIGHEST = 2.0  # surprise after the level is taken off, from which on a beat doe
 
 
 @dataclass(slots=True, eq=False)
-class RestlessState(SlotState):
+class OwnLevelState(SlotState):
     """Histograms of the streams' surprises."""
 
     beats: NDArray[np.float64]  # (slots, BINS), fading
@@ -38,35 +38,35 @@ class RestlessState(SlotState):
         return cls(beats=np.zeros((capacity, BINS)), count=np.zeros(capacity))
 
 
-def restlessness(state: RestlessState, slot: NDArray[np.int64]) -> NDArray[np.float64]:
+def own_level(state: OwnLevelState, slot: NDArray[np.int64]) -> NDArray[np.float64]:
     """What is to be taken off the surprise of each stream's next beat, (n,); below 0 if it is even."""
-    return _restlessness(state.beats, state.count, slot)  # type: ignore[no-any-return]
+    return _own_level(state.beats, state.count, slot)  # type: ignore[no-any-return]
 
 
 def note(
-    state: RestlessState,
+    state: OwnLevelState,
     slot: NDArray[np.int64],
     surprise: NDArray[np.float64],
-    restless: NDArray[np.float64],
+    own_level: NDArray[np.float64],
 ) -> None:
-    """Learn from beats that `restless` was taken off.
+    """Learn from beats that `own_level` was taken off.
 
     surprise: (n,) before that, NaN where the beat was not judged so.
     """
-    _note(state.beats, state.count, slot, surprise, surprise - restless)
+    _note(state.beats, state.count, slot, surprise, surprise - own_level)
 
 
-def restlessness_in_order(surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+def own_levels_in_order(surprise: NDArray[np.float64]) -> NDArray[np.float64]:
     """What one stream's beats, in order, would each have had taken off, (n,)."""
-    state, out, zero = RestlessState.create(1), np.empty(len(surprise)), np.zeros(1, np.int64)
+    state, out, zero = OwnLevelState.create(1), np.empty(len(surprise)), np.zeros(1, np.int64)
     for i in range(len(surprise)):
-        out[i : i + 1] = restlessness(state, zero)
+        out[i : i + 1] = own_level(state, zero)
         note(state, zero, surprise[i : i + 1], out[i : i + 1])
     return out
 
 
 @compiled
-def _restlessness(beats, count, slot):  # type: ignore[no-untyped-def]
+def _own_level(beats, count, slot):  # type: ignore[no-untyped-def]
     out = np.zeros(len(slot))
     for i in range(len(slot)):
         s = slot[i]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from monitor.adapt.beats import BeatBatch, Lesson
 from monitor.adapt.conduction import choose, learn_conducted, steady, usual_beats
 from monitor.adapt.conduction import follow as follow_conducted
-from monitor.adapt.own_level import RestlessState, note, restlessness
+from monitor.adapt.own_level import OwnLevelState, note, own_level
 from monitor.adapt.runs import RunState, count, open_run
-from monitor.adapt.strange_shapes import Recurrence, StrangerState, recurrence, remember
+from monitor.adapt.strange_shapes import Recurrence, ShapeState, recurrence, remember
 from monitor.adapt.usual_beat import UsualState, describe, learn
 from monitor.ecg.filters import FilterState, to_internal
 from monitor.ecg.noise import Noise, NoiseState, follow
@@ -76,8 +76,8 @@ class SignalPath:
         self.noise = NoiseState.create(capacity, max_leads)
         self.windows = WindowState.create(capacity, max_leads)
         self.usual = UsualState.create(capacity, max_leads, spec)
-        self.strangers = StrangerState.create(capacity, max_leads, spec)
-        self.restless = RestlessState.create(capacity)
+        self.shapes = ShapeState.create(capacity, max_leads, spec)
+        self.own_level = OwnLevelState.create(capacity)
         self.runs = RunState.create(capacity)
 
     def states(self) -> dict[str, SlotState]:
@@ -88,8 +88,9 @@ class SignalPath:
             "noise": self.noise,
             "windows": self.windows,
             "usual": self.usual,
-            "strangers": self.strangers,
-            "restless": self.restless,
+            # These names are in snapshots that daemons have written.
+            "strangers": self.shapes,
+            "restless": self.own_level,
             "runs": self.runs,
         }
 
@@ -156,7 +157,7 @@ class SignalPath:
         for turn in range(int(rank.max(initial=-1)) + 1):
             now = np.flatnonzero(rank == turn)
             batch = self._describe(slot[now], windows.beats.sample[now], windows.beat_mv[now], good[now])
-            again = recurrence(self.strangers, slot[now], batch)
+            again = recurrence(self.shapes, slot[now], batch)
             batch = replace(batch, recurrence=again.share)
             lesson = judge(now, batch)
             self._learn(slot[now], batch, again, lesson)
@@ -169,12 +170,12 @@ class SignalPath:
         good: NDArray[np.bool_],
     ) -> BeatBatch:
         """One beat of each stream, beside what is usual for it."""
-        second = choose(self.strangers, self.usual, self.spec, slot, r_peak, wide_mv, good)
-        usual = usual_beats(self.strangers, self.usual, slot, second)
+        second = choose(self.shapes, self.usual, self.spec, slot, r_peak, wide_mv, good)
+        usual = usual_beats(self.shapes, self.usual, slot, second)
         batch = describe(self.usual, self.spec, slot, r_peak, wide_mv, good, usual)
         return replace(
             batch,
-            restless=restlessness(self.restless, slot),
+            own_level=own_level(self.own_level, slot),
             run=open_run(self.runs, slot),
             second=second,
         )
@@ -182,13 +183,13 @@ class SignalPath:
     def _learn(self, slot: NDArray[np.int64], batch: BeatBatch, again: Recurrence, lesson: Lesson) -> None:
         """Take what the verdicts on one beat of each stream teach."""
         first = batch.second < 0
-        usual = lesson.usual & steady(self.strangers, slot, batch)
+        usual = lesson.usual & steady(self.shapes, slot, batch)
         learn(self.usual, slot, batch.beat, batch.good, usual & first)
-        learn_conducted(self.strangers, slot, batch, usual)
-        shape = remember(self.strangers, slot, batch, lesson.strange & first, again.shape)
+        learn_conducted(self.shapes, slot, batch, usual)
+        shape = remember(self.shapes, slot, batch, lesson.strange & first, again.shape)
         if self.second_usual:
-            follow_conducted(self.strangers, slot, batch, shape)
-        note(self.restless, slot, lesson.surprise, batch.restless)
+            follow_conducted(self.shapes, slot, batch, shape)
+        note(self.own_level, slot, lesson.surprise, batch.own_level)
         count(self.runs, slot, lesson.flagged)
 
 

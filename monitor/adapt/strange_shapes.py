@@ -30,7 +30,7 @@ QRS = 36  # first sample of a window after the P wave, 0.11 s before the R peak
 
 
 @dataclass(slots=True, eq=False)
-class StrangerState(SlotState):
+class ShapeState(SlotState):
     """The strange shapes of every stream."""
 
     shape: NDArray[np.float32]  # (slots, SHAPES, leads, samples) mV
@@ -66,7 +66,7 @@ class Recurrence:
     shape: NDArray[np.int64]
 
 
-def recurrence(state: StrangerState, slot: NDArray[np.int64], batch: BeatBatch) -> Recurrence:
+def recurrence(state: ShapeState, slot: NDArray[np.int64], batch: BeatBatch) -> Recurrence:
     """Which strange shapes come again in these beats; slot: (n,), one beat a stream at most."""
     out = Recurrence(np.zeros(len(slot)), np.full(len(slot), -1))
     times = np.maximum(state.count[slot], state.in_row[slot])  # it came, whether strange enough each time
@@ -78,7 +78,7 @@ def recurrence(state: StrangerState, slot: NDArray[np.int64], batch: BeatBatch) 
 
 
 def remember(
-    state: StrangerState,
+    state: ShapeState,
     slot: NDArray[np.int64],
     batch: BeatBatch,
     strange: NDArray[np.bool_],
@@ -108,7 +108,7 @@ def usable_leads(batch: BeatBatch) -> NDArray[np.bool_]:
     return batch.good & batch.known & batch.ready[:, None]
 
 
-def _make_room(state: StrangerState, slot: int) -> int:
+def _make_room(state: ShapeState, slot: int) -> int:
     """The shape not seen for longest, emptied; conducted ones last."""
     order = np.lexsort((state.seen[slot], state.conducted[slot]))
     oldest = int(order[0])

@@ -84,9 +84,31 @@ def describe(
     slot, r_peak: (n,), one beat a stream at most; wide_mv: (n, spec.span, leads) around the R peak;
     good: (n, leads); usual: (n, leads, samples) to be taken for the streams' own usual beats.
     """
+    out = _undescribed(state, spec, slot, good, usual)
+    for i, s in enumerate(slot):
+        out.past[i] = state.past[s]
+        _scale(out.usual[i], out.scale_mv[i], out.log_scale[i])
+        _rhythm(r_peak[i], state.rr[s], state.rr_count, state.last_r, s, out.rr_s, out.log_ratio, i)
+        fitted = good[i] & out.known[i]
+        shift = best_shift(wide_mv[i], out.usual[i], out.scale_mv[i], fitted, spec.step, spec.margin)
+        out.beat[i] = wide_mv[i, shift : shift + spec.step * spec.samples : spec.step].T
+        _remember(
+            state.past[s], out.beat[i], out.usual[i], out.scale_mv[i], fitted, out.rr_s[i], out.log_ratio[i]
+        )
+    return out
+
+
+def _undescribed(
+    state: UsualState,
+    spec: WindowSpec,
+    slot: NDArray[np.int64],
+    good: NDArray[np.bool_],
+    usual: NDArray[np.float32] | None,
+) -> BeatBatch:
+    """What is known of beats before they are looked at, and room for the rest."""
     n, leads = good.shape
     shape = (n, leads, spec.samples)
-    out = BeatBatch(
+    return BeatBatch(
         beat=np.zeros(shape, np.float32),
         usual=state.usual[slot] if usual is None else usual,
         past=np.zeros((n, leads, HISTORY, FEATURES), np.float32),
@@ -98,23 +120,11 @@ def describe(
         log_ratio=np.full(n, np.nan, np.float32),
         ready=state.ready[slot],
         recurrence=np.zeros(n),
-        restless=np.zeros(n),
+        own_level=np.zeros(n),
         run=np.zeros(n, np.int64),
         second=np.full(n, -1),
         young=state.learned[slot].max(axis=1) < MATURE,
     )
-    for i in range(n):
-        s = slot[i]
-        out.past[i] = state.past[s]
-        _scale(out.usual[i], out.scale_mv[i], out.log_scale[i])
-        _rhythm(r_peak[i], state.rr[s], state.rr_count, state.last_r, s, out.rr_s, out.log_ratio, i)
-        fitted = good[i] & out.known[i]
-        shift = best_shift(wide_mv[i], out.usual[i], out.scale_mv[i], fitted, spec.step, spec.margin)
-        out.beat[i] = wide_mv[i, shift : shift + spec.step * spec.samples : spec.step].T
-        _remember(
-            state.past[s], out.beat[i], out.usual[i], out.scale_mv[i], fitted, out.rr_s[i], out.log_ratio[i]
-        )
-    return out
 
 
 def learn(

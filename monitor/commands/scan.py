@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from monitor.recordings.recording import Recording
     from monitor.recordings.wfdb_records import Annotations
     from monitor.scan.groups import Group
-    from monitor.scan.scan import OfflineDetector, ScanResult
+    from monitor.scan.latents import LatentCollector
+    from monitor.scan.scan import ScanResult
 
 Record = Annotated[
     Path,
@@ -60,12 +61,9 @@ def scan(
     """Find anomalies in a WFDB, EDF or CSV recording."""
     from rich.console import Console
 
-    from monitor.detect.detector import Detector
     from monitor.model.model import load_model
     from monitor.recordings.files import read_recording
     from monitor.scan.export import check_extension, report, write_annotations, write_beats
-    from monitor.scan.groups import group_anomalies
-    from monitor.scan.latents import LatentCollector
     from monitor.scan.terminal import print_scan
 
     if annotations is not None:
@@ -73,24 +71,36 @@ def scan(
     recording = read_recording(record, rate_hz=rate, leads=lead or ())
     labels = _reference_labels(record, reference)
     loaded = load_model(model, budget)
-    collector = LatentCollector(loaded) if group else None
-    result = _scan_with_progress(recording, Detector(loaded, watch=collector))
-    groups = None if collector is None else group_anomalies(collector.latents())
-    console = Console()
-    print_scan(console, result, labels, groups)
-    for path in (json_path, beats, plot):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+    result, groups = _found(recording, loaded, group)
+    print_scan(Console(), result, labels, groups)
     if json_path is not None:
-        json_path.write_text(json.dumps(report(result, labels, groups), indent=1) + "\n", encoding="utf-8")
+        _write_json(json_path, report(result, labels, groups))
     if beats is not None:
-        write_beats(result, beats)
+        write_beats(result, _in_a_folder(beats))
     if plot is not None:
-        _draw(result, groups, loaded, plot)
+        _draw(result, groups, loaded, _in_a_folder(plot))
     if annotations is not None:
-        console.print(
-            f"annotations: {write_annotations(result, record, annotations)}", highlight=False, soft_wrap=True
-        )
+        print(f"annotations: {write_annotations(result, record, annotations)}")
+
+
+def _found(recording: Recording, model: LoadedModel, group: bool) -> tuple[ScanResult, list[Group] | None]:
+    """What is found, and alike beats in groups if that is wanted."""
+    from monitor.scan.groups import group_anomalies
+    from monitor.scan.latents import LatentCollector
+
+    collector = LatentCollector(model) if group else None
+    result = _scan_with_progress(recording, model, collector)
+    return result, None if collector is None else group_anomalies(collector.latents())
+
+
+def _in_a_folder(path: Path) -> Path:
+    """The path, its folder made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_json(path: Path, found: dict[str, Any]) -> None:
+    _in_a_folder(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def _draw(result: ScanResult, groups: list[Group] | None, model: LoadedModel, path: Path) -> None:
@@ -118,12 +128,16 @@ def _reference_labels(record: Path, extension: str | None) -> Annotations | None
     return labels
 
 
-def _scan_with_progress(recording: Recording, detector: OfflineDetector) -> ScanResult:
+def _scan_with_progress(
+    recording: Recording, model: LoadedModel, collector: LatentCollector | None
+) -> ScanResult:
     from rich.console import Console
     from rich.progress import Progress
 
+    from monitor.detect.detector import Detector
     from monitor.scan.scan import scan as scan_recording
 
     with Progress(console=Console(stderr=True), transient=True) as bars:
         bar = bars.add_task(recording.name, total=len(recording))
+        detector = Detector(model, watch=collector)
         return scan_recording(recording, detector, progress=lambda samples: bars.advance(bar, samples))

@@ -154,7 +154,7 @@ def _beats(model: Model) -> BeatBatch:
         run=np.zeros(_BEATS, np.int64),
         second=np.full(_BEATS, -1),
         young=np.zeros(_BEATS, np.bool_),
-        restless=np.zeros(_BEATS),
+        own_level=np.zeros(_BEATS),
     )
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detect.findings import Report, Watch, to_input
+from monitor.detect.findings import Findings, Watch, to_input
 from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
-from monitor.detect.lead_groups import Lane
-from monitor.detect.order import Run, Stream, admit, give_up, join, new_stream
+from monitor.detect.lead_groups import LeadGroup
+from monitor.detect.order import Stream, Stretch, admit, give_up, join, new_stream
 from monitor.detect.snapshots import pack, unpack
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.samples import MISSING
@@ -33,8 +33,8 @@ class Detector:
     def __init__(self, model: Model, *, gate_noise: bool = True, watch: Watch | None = None) -> None:
         self.model, self._gate_noise, self._watch = model, gate_noise, watch
         self.model_name, self.model_version = model.name, model.version
-        self._lanes: dict[int, Lane] = {}  # by number of leads
-        self._streams: dict[str, tuple[Stream, Lane, int]] = {}  # with lane and slot
+        self._groups: dict[int, LeadGroup] = {}  # by number of leads
+        self._streams: dict[str, tuple[Stream, LeadGroup, int]] = {}  # with lead group and slot
         self._tunings: dict[str, Tuning] = {}  # those that set anything
         self._stages: dict[str, float] = defaultdict(float)
 
@@ -42,18 +42,18 @@ class Detector:
         """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
         counts: Counter[str] = Counter()
         rejected: list[Rejected] = []
-        runs: dict[str, list[Run]] = {}
-        report = Report(self.model)
+        stretches: dict[str, list[Stretch]] = {}
+        found = Findings(self.model)
         last_chunk: dict[str, int] = {}
         for index, chunk in enumerate(chunks):
             last_chunk[chunk.stream] = index
             known = self._streams.get(chunk.stream)
             if known is not None and not known[0].describes(chunk):
                 # A new session, rate or set of leads: finish the old segment before its slot is given away.
-                stream, lane, slot = known
-                last = [*runs.pop(chunk.stream, []), *give_up(stream, counts)]
-                self._advance({chunk.stream: last}, report, counts)
-                lane.end_segment(stream, slot, stream.expected, report)
+                stream, group, slot = known
+                last = [*stretches.pop(chunk.stream, []), *give_up(stream, counts)]
+                self._advance({chunk.stream: last}, found, counts)
+                group.end_segment(stream, slot, stream.expected, found)
                 self._close(chunk.stream)
             if chunk.stream not in self._streams:
                 self._open(new_stream(chunk, self._tunings.get(chunk.stream, PLAIN)))
@@ -62,37 +62,37 @@ class Detector:
                 rejected.append(refusal)
             else:
                 counts["samples"] += len(chunk)
-            runs.setdefault(chunk.stream, []).extend(released)
-        self._advance(runs, report, counts)
+            stretches.setdefault(chunk.stream, []).extend(released)
+        self._advance(stretches, found, counts)
         for name in last_chunk:
             self._streams[name][0].forget_clocks()
-        return self._detection(report, last_chunk, rejected, counts)
+        return self._detection(found, last_chunk, rejected, counts)
 
     def finish(self, stream: str) -> Detection:
         """Findings of a recording's tail: what its last samples lack is taken as missing."""
         known, _, _ = self._streams[stream]
         counts: Counter[str] = Counter()
-        report = Report(self.model)
+        found = Findings(self.model)
         spec = self.model.manifest.windows
         last = give_up(known, counts)
-        self._advance({stream: [*last, _padding(known, spec)]}, report, counts)
-        report.cut_at(known.expected)
+        self._advance({stream: [*last, _padding(known, spec)]}, found, counts)
+        found.cut_at(known.expected)
         if to_input(known, spec.fixed_span // 2) >= known.expected:
-            report.gap(known, 0, known.expected)  # shorter than half a window: none has its centre in it
-        return self._detection(report, {stream: 0}, [], counts)
+            found.gap(known, 0, known.expected)  # shorter than half a window: none has its centre in it
+        return self._detection(found, {stream: 0}, [], counts)
 
     def tune(self, stream: str, tuning: Tuning) -> None:
         """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
         self._tunings[stream] = tuning
         if stream in self._streams:
-            known, lane, slot = self._streams[stream]
+            known, group, slot = self._streams[stream]
             known.tuning = tuning
-            lane.tune(slot, tuning)
+            group.tune(slot, tuning)
 
     def snapshot(self, stream: str) -> bytes:
         """All that is known of a stream but its tuning, held chunks included, with the model's version."""
-        known, lane, slot = self._streams[stream]
-        return pack(known, lane.take(slot), self.model_version)
+        known, group, slot = self._streams[stream]
+        return pack(known, group.take(slot), self.model_version)
 
     def restore(self, stream: str, state: bytes) -> None:
         """Take over a snapshot; raises StateError if it does not fit, leaving the stream unknown."""
@@ -100,8 +100,8 @@ class Detector:
         known, arrays = unpack(state, self.model_version, stream)
         self._open(known)
         try:
-            _, lane, slot = self._streams[stream]
-            lane.put(slot, arrays)
+            _, group, slot = self._streams[stream]
+            group.put(slot, arrays)
         except Exception:
             self.forget(stream)
             raise
@@ -122,31 +122,31 @@ class Detector:
 
     def learning(self) -> int:
         """Number of streams that do not yet know their usual beat."""
-        return sum(lane.learning() for lane in self._lanes.values())
+        return sum(group.learning() for group in self._groups.values())
 
     def open_episodes(self) -> int:
         """Number of episodes that have begun and not ended."""
-        return sum(lane.open_episodes() for lane in self._lanes.values())
+        return sum(group.open_episodes() for group in self._groups.values())
 
     def _open(self, stream: Stream) -> None:
         leads = len(stream.leads)
-        if leads not in self._lanes:
-            self._lanes[leads] = Lane(self.model, leads, gate_noise=self._gate_noise)
-        lane = self._lanes[leads]
-        slot = lane.open()
-        lane.tune(slot, stream.tuning)
-        self._streams[stream.name] = (stream, lane, slot)
+        if leads not in self._groups:
+            self._groups[leads] = LeadGroup(self.model, leads, gate_noise=self._gate_noise)
+        group = self._groups[leads]
+        slot = group.open()
+        group.tune(slot, stream.tuning)
+        self._streams[stream.name] = (stream, group, slot)
 
-    def _advance(self, runs: dict[str, list[Run]], report: Report, counts: Counter[str]) -> None:
-        """Feed every stream's runs, one run a stream and pass; a second pass only after a long gap."""
-        queues = {name: join(released) for name, released in runs.items() if released}
+    def _advance(self, stretches: dict[str, list[Stretch]], found: Findings, counts: Counter[str]) -> None:
+        """Feed every stream's stretches, one a stream and pass; a second pass only after a long gap."""
+        queues = {name: join(released) for name, released in stretches.items() if released}
         while queues:
-            by_lane: dict[int, list[tuple[Stream, int, Run]]] = defaultdict(list)
+            by_leads: dict[int, list[tuple[Stream, int, Stretch]]] = defaultdict(list)
             for name, queue in queues.items():
                 stream, _, slot = self._streams[name]
-                by_lane[len(stream.leads)].append((stream, slot, queue.pop(0)))
-            for leads, batch in by_lane.items():
-                self._lanes[leads].advance(batch, report, counts, self._timed)
+                by_leads[len(stream.leads)].append((stream, slot, queue.pop(0)))
+            for leads, batch in by_leads.items():
+                self._groups[leads].advance(batch, found, counts, self._timed)
             queues = {name: queue for name, queue in queues.items() if queue}
 
     @contextmanager
@@ -156,12 +156,12 @@ class Detector:
         self._stages[stage] += time.perf_counter() - start
 
     def _detection(
-        self, report: Report, last_chunk: dict[str, int], rejected: list[Rejected], counts: Counter[str]
+        self, found: Findings, last_chunk: dict[str, int], rejected: list[Rejected], counts: Counter[str]
     ) -> Detection:
         stages, self._stages = dict(self._stages), defaultdict(float)
-        events, windows = report.events, report.windows()
+        events, windows = found.events, found.windows()
         if self._watch is not None:
-            report.show(self._watch)
+            found.show(self._watch)
         return Detection(
             events=events,
             windows=windows,
@@ -178,8 +178,10 @@ def _chunk_of(streams: list[str], last_chunk: dict[str, int]) -> NDArray[np.int6
     return np.array([last_chunk[stream] for stream in streams], np.int64)
 
 
-def _padding(stream: Stream, spec: WindowSpec) -> Run:
+def _padding(stream: Stream, spec: WindowSpec) -> Stretch:
     """Missing samples enough to complete every window that holds a real one."""
     n = int((spec.fixed_span + 2 * spec.fixed_hop) * stream.rate_hz / INTERNAL_RATE_HZ)
     shape = (n, len(stream.leads))
-    return Run(np.zeros(shape, np.float32), np.full(shape, MISSING, np.uint8), stream.expected, fresh=False)
+    return Stretch(
+        np.zeros(shape, np.float32), np.full(shape, MISSING, np.uint8), stream.expected, fresh=False
+    )

@@ -55,7 +55,7 @@ class Row:
 Watch = Callable[[str, int, Row], object]
 
 
-class Report:
+class Findings:
     """Collects a batch's events and windows, each stream's in its order of decision."""
 
     def __init__(self, model: Model) -> None:
@@ -68,7 +68,7 @@ class Report:
         sample = to_input(stream, row.sample)
         self._rows.append((stream.name, stream.session, sample, stream.time_us(sample), row))
 
-    def findings(self, stream: Stream, findings: list[Finding], row: Row | None = None) -> None:
+    def add(self, stream: Stream, findings: list[Finding], row: Row | None = None) -> None:
         """Take in what a window led to; `row` is the window."""
         for finding in findings:
             self.events.append(self._event(stream, finding, row))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from monitor.adapt.beats import BeatBatch, Lesson
 from monitor.adapt.path import SignalPath, Timer, Windows
 from monitor.detect.episodes import EpisodeState, beat_kind, close_all, on_beat, on_fixed
-from monitor.detect.findings import Report, Row
+from monitor.detect.findings import Findings, Row
 from monitor.detect.interface import Tuning
-from monitor.detect.order import Run, Stream
+from monitor.detect.order import Stream, Stretch
 from monitor.ecg.quality import Quality
 from monitor.ecg.samples import Samples
 from monitor.ecg.slots import SlotState
@@ -25,7 +25,7 @@ from monitor.model.model import Model, Thresholds, Verdicts
 FIRST_CAPACITY = 16
 
 
-class Lane:
+class LeadGroup:
     """All streams with one number of leads."""
 
     def __init__(self, model: Model, leads: int, *, gate_noise: bool = True) -> None:
@@ -84,23 +84,23 @@ class Lane:
         """Episodes that have begun and not ended."""
         return self.episodes.open_episodes(np.fromiter(self._used, np.int64, len(self._used)))
 
-    def end_segment(self, stream: Stream, slot: int, end: int, report: Report) -> None:
+    def end_segment(self, stream: Stream, slot: int, end: int, found: Findings) -> None:
         """Close what is open and report what no window covers, up to input sample `end`."""
         n = int(self.path.windows.n[slot])
-        report.findings(stream, close_all(self.episodes, slot, n))
+        found.add(stream, close_all(self.episodes, slot, n))
         windows = int(self.path.windows.fixed[slot])
         covered = (windows - 1) * self.spec.fixed_hop + self.spec.fixed_span if windows else 0
-        report.gap(stream, covered, end)
+        found.gap(stream, covered, end)
 
     def advance(
-        self, batch: list[tuple[Stream, int, Run]], report: Report, counts: Counter[str], timed: Timer
+        self, batch: list[tuple[Stream, int, Stretch]], found: Findings, counts: Counter[str], timed: Timer
     ) -> None:
         """Run new samples of several streams through to findings."""
-        for stream, slot, run in batch:
-            if run.fresh:
-                self.end_segment(stream, slot, run.first_sample, report)
+        for stream, slot, stretch in batch:
+            if stretch.fresh:
+                self.end_segment(stream, slot, stretch.first_sample, found)
                 self._new_segment(slot)
-                stream.segment = run.first_sample
+                stream.segment = stretch.first_sample
         new = _samples(batch)
         windows = self.path.advance(new, timed=timed)
         with timed("score"):
@@ -116,9 +116,7 @@ class Lane:
             own = self._own_of(new.slots[windows.fixed.stream])
             fixed = self.model.judge_fixed(windows.fixed_mv, windows.fixed_quality == Quality.GOOD, own)
         with timed("decide"):
-            self._decide(
-                [stream for stream, _, _ in batch], new.slots, ready, windows, batches, fixed, report
-            )
+            self._decide([stream for stream, _, _ in batch], new.slots, ready, windows, batches, fixed, found)
         _count(windows, counts)
 
     def _own_of(self, slots: NDArray[np.int64]) -> dict[int, Thresholds]:
@@ -135,7 +133,7 @@ class Lane:
         windows: Windows,
         batches: list[tuple[NDArray[np.int64], BeatBatch, Verdicts]],
         fixed: Verdicts,
-        report: Report,
+        found: Findings,
     ) -> None:
         """Take beats and fixed windows in each stream's order of decision."""
         judged: dict[int, tuple[BeatBatch, Verdicts, int]] = {}
@@ -148,9 +146,9 @@ class Lane:
         for at in np.lexsort((index, is_fixed, decided, stream)):
             owner, slot, i = streams[stream[at]], int(slots[stream[at]]), int(index[at])
             if is_fixed[at]:
-                self._on_fixed(owner, slot, windows, fixed, i, not ready[stream[at]], report)
+                self._on_fixed(owner, slot, windows, fixed, i, not ready[stream[at]], found)
             else:
-                self._on_beat(owner, slot, windows, *judged[i], i, report)
+                self._on_beat(owner, slot, windows, *judged[i], i, found)
                 ready[stream[at]] = self._ready_after(slot, windows, judged, i)
 
     def _ready_after(
@@ -172,7 +170,7 @@ class Lane:
         verdicts: Verdicts,
         row: int,
         i: int,
-        report: Report,
+        found: Findings,
     ) -> None:
         r_peak = int(windows.beats.sample[i])
         flagged = bool(verdicts.anomalous[row])
@@ -198,8 +196,8 @@ class Lane:
             latent=verdicts.latent[row],
             window_mv=beats.beat[row],
         )
-        report.window(stream, verdict)
-        report.findings(stream, on_beat(self.episodes, slot, r_peak, window, flagged, kind, why), verdict)
+        found.window(stream, verdict)
+        found.add(stream, on_beat(self.episodes, slot, r_peak, window, flagged, kind, why), verdict)
 
     def _on_fixed(
         self,
@@ -209,7 +207,7 @@ class Lane:
         verdicts: Verdicts,
         i: int,
         learning: bool,
-        report: Report,
+        found: Findings,
     ) -> None:
         first = int(windows.fixed.sample[i])
         span = (first, first + self.spec.fixed_span - 1)
@@ -230,9 +228,9 @@ class Lane:
             latent=verdicts.latent[i],
             window_mv=windows.fixed_mv[i].T,
         )
-        report.window(stream, verdict)
+        found.window(stream, verdict)
         low = bool(windows.fixed_low[i].all())
-        report.findings(stream, on_fixed(self.episodes, slot, span, quality, anomalous, low), verdict)
+        found.add(stream, on_fixed(self.episodes, slot, span, quality, anomalous, low), verdict)
 
     def _new_segment(self, slot: int) -> None:
         """After a long gap the signal starts anew; what is usual for the stream is still known."""
@@ -254,10 +252,10 @@ def _states(path: SignalPath, episodes: EpisodeState) -> dict[str, SlotState]:
     return {**path.states(), "episodes": episodes}
 
 
-def _samples(batch: list[tuple[Stream, int, Run]]) -> Samples:
+def _samples(batch: list[tuple[Stream, int, Stretch]]) -> Samples:
     return Samples.of_streams(
-        [run.ecg_mv for _, _, run in batch],
-        [run.flags for _, _, run in batch],
+        [stretch.ecg_mv for _, _, stretch in batch],
+        [stretch.flags for _, _, stretch in batch],
         [stream.rate_hz for stream, _, _ in batch],
         [slot for _, slot, _ in batch],
     )

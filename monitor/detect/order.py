@@ -19,7 +19,7 @@ LOOK_BACK_S = 10.0  # clock settings are kept for so long: events look back a fe
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class Stretch:
     """Samples of one stream without a break; `fresh`: the signal path starts anew before them."""
 
     ecg_mv: NDArray[np.float32]  # (n, leads)
@@ -78,8 +78,8 @@ def new_stream(chunk: Chunk, tuning: Tuning = PLAIN) -> Stream:
 
 def admit(
     stream: Stream, chunk: Chunk, index: int, counts: Counter[str]
-) -> tuple[list[Run], Rejected | None]:
-    """The runs that this chunk releases, in order, or why it is refused."""
+) -> tuple[list[Stretch], Rejected | None]:
+    """The stretches that this chunk releases, in order, or why it is refused."""
     if chunk.first_sample > stream.expected:
         stream.held = sorted([*stream.held, chunk], key=lambda held: held.first_sample)
         return _release(stream, counts), None
@@ -96,18 +96,18 @@ def admit(
         return [], None
     if stream.held:
         counts["reordered"] += 1
-    runs = [_run(stream, chunk, skip, fresh=False)]
-    return runs + _release(stream, counts), None
+    stretches = [_stretch(stream, chunk, skip, fresh=False)]
+    return stretches + _release(stream, counts), None
 
 
-def give_up(stream: Stream, counts: Counter[str]) -> list[Run]:
+def give_up(stream: Stream, counts: Counter[str]) -> list[Stretch]:
     """All that is held, as nothing will come before it: the recording or the session is over."""
     return _release(stream, counts, wait=False)
 
 
-def _release(stream: Stream, counts: Counter[str], *, wait: bool = True) -> list[Run]:
+def _release(stream: Stream, counts: Counter[str], *, wait: bool = True) -> list[Stretch]:
     """Held chunks that follow on, and those after a gap that is given up."""
-    runs: list[Run] = []
+    stretches: list[Stretch] = []
     while stream.held:
         chunk = stream.held[0]
         gap = chunk.first_sample - stream.expected
@@ -117,46 +117,46 @@ def _release(stream: Stream, counts: Counter[str], *, wait: bool = True) -> list
         stream.held.pop(0)
         if gap > 0:
             counts["gaps"] += 1
-            runs += _bridge(stream, gap)
+            stretches += _bridge(stream, gap)
         fresh = gap > MAX_FILL_S * stream.rate_hz
         if stream.expected - chunk.first_sample < len(chunk):
-            runs.append(_run(stream, chunk, stream.expected - chunk.first_sample, fresh=fresh))
+            stretches.append(_stretch(stream, chunk, stream.expected - chunk.first_sample, fresh=fresh))
         else:
             counts["duplicates"] += 1
-    return runs
+    return stretches
 
 
-def _bridge(stream: Stream, gap: int) -> list[Run]:
+def _bridge(stream: Stream, gap: int) -> list[Stretch]:
     """Step over a gap: missing samples if it is short, nothing if a new segment follows."""
     stream.gaps = [*stream.gaps[-7:], (stream.expected, stream.expected + gap)]
     first, stream.expected = stream.expected, stream.expected + gap
     if gap > MAX_FILL_S * stream.rate_hz:
         return []
     shape = (gap, len(stream.leads))
-    return [Run(np.zeros(shape, np.float32), np.full(shape, MISSING, np.uint8), first, fresh=False)]
+    return [Stretch(np.zeros(shape, np.float32), np.full(shape, MISSING, np.uint8), first, fresh=False)]
 
 
-def _run(stream: Stream, chunk: Chunk, skip: int, *, fresh: bool) -> Run:
+def _stretch(stream: Stream, chunk: Chunk, skip: int, *, fresh: bool) -> Stretch:
     stray = chunk.start_us - stream.time_us(chunk.first_sample)
     if abs(stray) > CLOCK_S * 1e6:
         stream.clocks.append((chunk.first_sample, chunk.start_us))
     stream.expected = chunk.first_sample + len(chunk)
     flags = flags_of(chunk.valid, chunk.saturated)
-    return Run(chunk.ecg_mv[skip:], flags[skip:], chunk.first_sample + skip, fresh)
+    return Stretch(chunk.ecg_mv[skip:], flags[skip:], chunk.first_sample + skip, fresh)
 
 
-def join(runs: list[Run]) -> list[Run]:
-    """The same runs with those that follow on put together, so that a batch is one pass."""
-    joined: list[list[Run]] = []
-    for run in runs:
-        if joined and not run.fresh:
-            joined[-1].append(run)
+def join(stretches: list[Stretch]) -> list[Stretch]:
+    """The same stretches with those that follow on put together, so that a batch is one pass."""
+    joined: list[list[Stretch]] = []
+    for stretch in stretches:
+        if joined and not stretch.fresh:
+            joined[-1].append(stretch)
         else:
-            joined.append([run])
+            joined.append([stretch])
     return [
-        Run(
-            np.concatenate([run.ecg_mv for run in group]),
-            np.concatenate([run.flags for run in group]),
+        Stretch(
+            np.concatenate([stretch.ecg_mv for stretch in group]),
+            np.concatenate([stretch.flags for stretch in group]),
             group[0].first_sample,
             group[0].fresh,
         )

@@ -60,17 +60,8 @@ def detect_beats(
     found = np.empty((room, 4), np.int64)
     held_mv, envelope_mv = np.empty(ecg_mv.shape), np.empty((len(ecg_mv), ecg_mv.shape[1] * BANDS))
     channel_envelopes(
-        state.raw_mv,
-        state.usable_for,
-        state.clock,
-        slots,
-        offsets,
-        ecg_mv,
-        usable,
-        n_leads,
-        _TAPS,
-        held_mv,
-        envelope_mv,
+        *(state.raw_mv, state.usable_for, state.clock, slots, offsets, ecg_mv, usable, n_leads, _TAPS),
+        *(held_mv, envelope_mv),
     )
     rows = cast(QrsState, QrsRows(**state.arrays()))
     count = np.zeros(1, np.int64)

@@ -29,7 +29,7 @@ class Opinion(StrEnum):
     MISSED = "missed"  # an event that the monitor did not raise
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """One verdict; never changed or deleted: an undo is a new record that names it."""
 
     id: RecordId  # uuid4, hex
@@ -49,30 +49,30 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return (self.event_id or self.id).encode()
 
 
-def encode_verdict(verdict: Verdict) -> bytes:
+def encode_review(review: Review) -> bytes:
     """A record's value."""
-    return msgspec.json.encode(verdict)
+    return msgspec.json.encode(review)
 
 
-def decode_verdict(value: bytes | None) -> Verdict:
+def decode_review(value: bytes | None) -> Review:
     """The verdict in a record's value; raises DecodeError: empty, malformed, schema_version or field."""
-    verdict = decode_versioned(value, Verdict, FEEDBACK_SCHEMA)
-    if (verdict.event_id is None) != (verdict.verdict is Opinion.MISSED):
-        raise DecodeError("field", f"verdict is {verdict.verdict}, but event_id is {verdict.event_id}")
-    return verdict
+    review = decode_versioned(value, Review, FEEDBACK_SCHEMA)
+    if (review.event_id is None) != (review.verdict is Opinion.MISSED):
+        raise DecodeError("field", f"verdict is {review.verdict}, but event_id is {review.event_id}")
+    return review
 
 
-def standing(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def standing(reviews: Iterable[Review]) -> list[Review]:
     """Those that nobody has taken back, in the order given (that of the topic); undos are not among them."""
     undone: set[str] = set()
-    left: list[Verdict] = []
-    for verdict in reversed(list(verdicts)):
-        if verdict.id in undone:
+    left: list[Review] = []
+    for review in reversed(list(reviews)):
+        if review.id in undone:
             continue  # an undo that was undone takes nothing back
-        if verdict.undoes is None:
-            left.append(verdict)
+        if review.undoes is None:
+            left.append(review)
         else:
-            undone.add(verdict.undoes)
+            undone.add(review.undoes)
     return left[::-1]
 
 

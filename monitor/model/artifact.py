@@ -46,7 +46,7 @@ class TermCalibration(msgspec.Struct, frozen=True, kw_only=True):
     terms: dict[str, Calibration]
     fused: dict[str, Calibration]  # by number of usable leads: "1", and "2" for more
     rates: dict[str, RateTable]  # the same keys
-    settled: dict[str, Calibration] = {}  # of the surprise less the stream's restlessness; the same keys
+    settled: dict[str, Calibration] = {}  # of the surprise less the stream's own level; the same keys
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

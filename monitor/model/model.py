@@ -31,9 +31,9 @@ OWN: Mapping[int, Thresholds] = {}  # rows whose stream has a budget of its own:
 class Verdicts:
     """Calibrated findings of n windows; NaN where no lead was usable.
 
-    surprise: (n,) minus log10 p of the fused statistic for a stream so restless, and up to
+    surprise: (n,) minus log10 p of the fused statistic above the stream's own level, and up to
     RECURRENCE_WEIGHT more for a strange shape that recurs; recurrence: (n,) that part; raw: (n,)
-    surprise for any stream, NaN where restlessness is not known of; shape, rhythm: (n,) the statistic's
+    surprise for any stream, NaN where its own level is not known of; shape, rhythm: (n,) the statistic's
     parts, weighted; by_lead: (n, leads) minus log10 p of each lead's error; threshold: (n,) surprise in
     force; lenient: (n,) flagged beats may teach, since the stream is young or its run has LASTING_BEATS;
     worst: (n, leads) region of the largest error; latent: (n, leads, width).
@@ -100,10 +100,10 @@ class Model:
         """True if beats are judged by the beats before them once a stream's usual beat is known."""
         return "usual" in self.networks
 
-    def judge(self, kind: str, terms: Terms, restless: NDArray[np.float64] | None = None) -> Verdicts:
+    def judge(self, kind: str, terms: Terms, own_level: NDArray[np.float64] | None = None) -> Verdicts:
         """Calibrate and fuse terms of one kind: usual, population or fixed.
 
-        restless: (n,) what is taken off the surprise, where the calibration knows of it; nothing if None.
+        own_level: (n,) what is taken off the surprise, where the calibration knows of it; nothing if None.
         """
         calibration = self.manifest.calibration[kind]
         by_lead = calibration.terms["error"].surprise(terms.error)
@@ -112,7 +112,7 @@ class Model:
         if not np.isfinite(statistic[leads > 0]).all():
             raise ScoreError(f"{self.name}: a {kind} statistic is not a number")
         none = np.zeros(len(leads))
-        taken = none if restless is None else restless
+        taken = none if own_level is None else own_level
         surprise, raw, threshold = (np.full(len(leads), value) for value in (np.nan, np.nan, np.inf))
         for count in (1, 2):
             rows, key = leads == count, str(count)
@@ -152,9 +152,9 @@ class Model:
             return self.judge("population", population_terms(self.networks["population"], batch))
         usual = self._by_usual(batch)
         if usual.all() and n:
-            return self.judge("usual", usual_terms(self.networks["usual"], batch), batch.restless)
+            return self.judge("usual", usual_terms(self.networks["usual"], batch), batch.own_level)
         both = [
-            (rows, self.judge(kind, terms(self.networks[kind], batch.rows(rows)), batch.restless[rows]))
+            (rows, self.judge(kind, terms(self.networks[kind], batch.rows(rows)), batch.own_level[rows]))
             for kind, terms, rows in (("usual", usual_terms, usual), ("population", population_terms, ~usual))
         ]
         return _interleave(n, both)

@@ -25,9 +25,9 @@ from monitor.web.live import Hub
 from monitor.web.metrics import WebMetrics, new_web_metrics
 from monitor.web.model_runs import ModelRuns
 from monitor.web.requests import Refused, json_response, refusal
-from monitor.web.review_routes import Reviewing
+from monitor.web.review_routes import ReviewRoutes
 from monitor.web.security import Guard, same_origin, served_names
-from monitor.web.view_routes import Looking
+from monitor.web.view_routes import ViewRoutes
 from monitor.web.writer import Writer
 
 STATIC = files("monitor.web") / "static"
@@ -54,8 +54,8 @@ class Page:
         routes = [
             *(Route(path, self._index) for path in ("/", "/strip/{stream:path}", "/review", "/agreement")),
             WebSocketRoute("/api/live", self._live),
-            *Looking(self.store, self.runs).routes(),
-            *Reviewing(self.store, self.writer, self.settings.web.user_header).routes(),
+            *ViewRoutes(self.store, self.runs).routes(),
+            *ReviewRoutes(self.store, self.writer, self.settings.web.user_header).routes(),
             Route("/healthz", self._health),
             Route("/metrics", self._metrics),
             Mount("/static", _Static(directory=str(STATIC), check_dir=False)),

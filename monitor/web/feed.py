@@ -21,7 +21,7 @@ from monitor.errors import BrokerError, DecodeError
 from monitor.formats.beats import decode_beats
 from monitor.formats.chunks import content_type_of, decode_chunk
 from monitor.formats.profiles import decode_profile
-from monitor.formats.reviews import decode_verdict
+from monitor.formats.reviews import decode_review
 from monitor.web.held.events import EventHeld, read_event
 from monitor.web.held.frames import CATCH_UP_S
 from monitor.web.held.store import Store
@@ -75,7 +75,7 @@ class Feed:
             topics.signal: self._take_signal,
             topics.beats: self._take_beats,
             topics.events: self._take_event,
-            topics.feedback: self._take_verdict,
+            topics.feedback: self._take_review,
             topics.profiles: self._take_profile,
         }
         self._back_s = {
@@ -250,9 +250,9 @@ class Feed:
         if self._store.take_event(held):
             fresh.events.append(held)
 
-    def _take_verdict(self, record: Any, received_us: int, fresh: Fresh) -> None:
+    def _take_review(self, record: Any, received_us: int, fresh: Fresh) -> None:
         del received_us, fresh
-        self._store.take_verdict(decode_verdict(record.value))
+        self._store.take_review(decode_review(record.value))
 
     def _take_profile(self, record: Any, received_us: int, fresh: Fresh) -> None:
         del received_us, fresh

@@ -12,7 +12,7 @@ from msgspec import Meta
 from monitor.formats.chunks import LeadName, StreamId
 from monitor.formats.events import Kind
 from monitor.formats.profiles import Budget, Person, Profile, TimeUs
-from monitor.formats.reviews import Opinion, RecordId, Verdict, standing
+from monitor.formats.reviews import Opinion, RecordId, Review, standing
 from monitor.web.held.store import Store
 from monitor.web.requests import Refused
 from monitor.web.writer import Writer
@@ -21,7 +21,7 @@ Reviewer = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
 _OF_A_KIND = (Opinion.OTHER, Opinion.MISSED)
 
 
-class NewVerdict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NewReview(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of a request for a verdict."""
 
     event_id: RecordId | None = None
@@ -48,7 +48,7 @@ class NewProfile(msgspec.Struct, kw_only=True):
     lead_names: Annotated[tuple[LeadName, ...], Meta(min_length=1, max_length=12)] | None = None
 
 
-def record_verdict(store: Store, writer: Writer, new: NewVerdict) -> Verdict:
+def record_review(store: Store, writer: Writer, new: NewReview) -> Review:
     """Write what a person says of an event or of a missed one; raises Refused or BrokerError."""
     if (new.event_id is None) != (new.verdict is Opinion.MISSED):
         raise Refused(400, f"verdict is {new.verdict}, but event_id is {new.event_id}")
@@ -62,7 +62,7 @@ def record_verdict(store: Store, writer: Writer, new: NewVerdict) -> Verdict:
         if held is None or held.event.stream != new.stream:
             raise Refused(404, "the stream has no such event, or it is too long ago")
         time_us = held.event.time_us
-    verdict = Verdict(
+    review = Review(
         id=uuid.uuid4().hex,
         event_id=new.event_id,
         stream=new.stream,
@@ -72,26 +72,26 @@ def record_verdict(store: Store, writer: Writer, new: NewVerdict) -> Verdict:
         by=new.by.strip(),
         at_us=_now_us(),
     )
-    return _written(store, writer, verdict)
+    return _written(store, writer, review)
 
 
-def undo_verdict(store: Store, writer: Writer, verdict_id: str, undo: Undo) -> Verdict:
+def undo_review(store: Store, writer: Writer, review_id: str, undo: Undo) -> Review:
     """Write that a verdict is taken back, or that an undo is; raises Refused or BrokerError."""
-    verdict = store.verdict(verdict_id)
-    if verdict is None:
+    review = store.review(review_id)
+    if review is None:
         raise Refused(404, "there is no such verdict")
-    if verdict_id in _undone(store, verdict.stream):
+    if review_id in _undone(store, review.stream):
         raise Refused(409, "the verdict is taken back already")
-    changes: dict[str, Any] = {"id": uuid.uuid4().hex, "undoes": verdict_id}
-    again = msgspec.structs.replace(verdict, by=undo.by.strip(), at_us=_now_us(), **changes)
+    changes: dict[str, Any] = {"id": uuid.uuid4().hex, "undoes": review_id}
+    again = msgspec.structs.replace(review, by=undo.by.strip(), at_us=_now_us(), **changes)
     return _written(store, writer, again)
 
 
-def verdicts_of(store: Store, stream: str) -> list[dict[str, Any]]:
+def reviews_of(store: Store, stream: str) -> list[dict[str, Any]]:
     """A stream's verdicts, the newest first, with whether each stands."""
-    own = store.verdicts(stream)
-    left = {verdict.id for verdict in standing(own)}
-    return [msgspec.to_builtins(verdict) | {"stands": verdict.id in left} for verdict in reversed(own)]
+    own = store.reviews(stream)
+    left = {review.id for review in standing(own)}
+    return [msgspec.to_builtins(review) | {"stands": review.id in left} for review in reversed(own)]
 
 
 def profile_of(store: Store, stream: str) -> Profile:
@@ -123,18 +123,18 @@ def record_profile(store: Store, writer: Writer, stream: str, new: NewProfile) -
     return profile
 
 
-def _written(store: Store, writer: Writer, verdict: Verdict) -> Verdict:
-    writer.verdict(verdict)
-    store.take_verdict(verdict)  # the feed will bring it, too: known by its id, it is taken once
-    return verdict
+def _written(store: Store, writer: Writer, review: Review) -> Review:
+    writer.review(review)
+    store.take_review(review)  # the feed will bring it, too: known by its id, it is taken once
+    return review
 
 
 def _undone(store: Store, stream: str) -> set[str]:
     """Verdicts that a standing undo names."""
     undone: set[str] = set()
-    for verdict in reversed(store.verdicts(stream)):
-        if verdict.id not in undone and verdict.undoes is not None:
-            undone.add(verdict.undoes)
+    for review in reversed(store.reviews(stream)):
+        if review.id not in undone and review.undoes is not None:
+            undone.add(review.undoes)
     return undone
 
 

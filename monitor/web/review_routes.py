@@ -14,22 +14,22 @@ from monitor.web.held.store import Store
 from monitor.web.requests import Refused, body, json_response
 from monitor.web.review import (
     NewProfile,
-    NewVerdict,
+    NewReview,
     Undo,
     profile_of,
     record_profile,
-    record_verdict,
-    undo_verdict,
-    verdicts_of,
+    record_review,
+    reviews_of,
+    undo_review,
 )
 from monitor.web.views.agreement import agreement
 from monitor.web.writer import Writer
 
 MAX_NAME = 100
-Said = TypeVar("Said", NewVerdict, Undo, NewProfile)
+Said = TypeVar("Said", NewReview, Undo, NewProfile)
 
 
-class Reviewing:
+class ReviewRoutes:
     """Handlers that read and write what people said; an answer means that the broker has it."""
 
     def __init__(self, store: Store, writer: Writer, user_header: str | None = None) -> None:
@@ -38,29 +38,29 @@ class Reviewing:
     def routes(self) -> list[Route]:
         """Paths and their handlers."""
         return [
-            Route("/api/verdicts", self.verdicts),
-            Route("/api/verdicts", self.add_verdict, methods=["POST"]),
+            Route("/api/verdicts", self.reviews),
+            Route("/api/verdicts", self.add_review, methods=["POST"]),
             Route("/api/verdicts/{verdict_id}/undo", self.undo, methods=["POST"]),
             Route("/api/agreement", self.agreement),
             Route("/api/profiles/{stream:path}", self.profile),
             Route("/api/profiles/{stream:path}", self.set_profile, methods=["PUT"]),
         ]
 
-    def verdicts(self, request: Request) -> Response:
+    def reviews(self, request: Request) -> Response:
         """A stream's verdicts, the newest first."""
-        return json_response({"verdicts": verdicts_of(self._store, request.query_params.get("stream", ""))})
+        return json_response({"verdicts": reviews_of(self._store, request.query_params.get("stream", ""))})
 
-    async def add_verdict(self, request: Request) -> Response:
+    async def add_review(self, request: Request) -> Response:
         """Keep a verdict."""
-        new = self._signed(request, await body(request, NewVerdict))
-        return json_response(await asyncio.to_thread(record_verdict, self._store, self._writer, new), 201)
+        new = self._signed(request, await body(request, NewReview))
+        return json_response(await asyncio.to_thread(record_review, self._store, self._writer, new), 201)
 
     async def undo(self, request: Request) -> Response:
         """Take a verdict back."""
         undo = self._signed(request, await body(request, Undo))
         found = request.path_params["verdict_id"]
         return json_response(
-            await asyncio.to_thread(undo_verdict, self._store, self._writer, found, undo), 201
+            await asyncio.to_thread(undo_review, self._store, self._writer, found, undo), 201
         )
 
     def agreement(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from monitor.web.views.strips import MAX_OVERVIEW_POINTS, MAX_STRIP_S, overview,
 from monitor.web.views.wfdb import wfdb_zip
 
 
-class Looking:
+class ViewRoutes:
     """Handlers that only read; those that are no coroutines run on threads, off the event loop."""
 
     def __init__(self, store: Store, runs: ModelRuns) -> None:

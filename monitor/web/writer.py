@@ -11,7 +11,7 @@ from monitor.broker.clients import explained, listens, open_producer
 from monitor.config import KafkaSettings
 from monitor.errors import BrokerError
 from monitor.formats.profiles import Profile, encode_profile
-from monitor.formats.reviews import Verdict, encode_verdict, partition_of
+from monitor.formats.reviews import Review, encode_review, partition_of
 
 ACKNOWLEDGED_S = 10.0
 _REACHED_S = 5.0
@@ -27,12 +27,12 @@ class Writer:
         self._lock = threading.Lock()
         self._producer: Any = None
 
-    def verdict(self, verdict: Verdict) -> None:
+    def review(self, review: Review) -> None:
         """Write a verdict beside its stream's others; raises BrokerError."""
         topic = self._settings.topics.feedback
         with self._lock:
-            place = partition_of(verdict.stream, self._partitions(topic))
-            self._send(topic, verdict.key, encode_verdict(verdict), place)
+            place = partition_of(review.stream, self._partitions(topic))
+            self._send(topic, review.key, encode_review(review), place)
 
     def profile(self, profile: Profile) -> None:
         """Write a stream's settings; raises BrokerError."""

@@ -17,8 +17,8 @@ from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk, content_type_of
 from monitor.formats.dead_letters import dead_letter
 from monitor.formats.events import CLOUDEVENT, encode_event
 from monitor.worker.metrics import Metrics
-from monitor.worker.partition import Outgoing, PartitionProgress
-from monitor.worker.settings import Tunings
+from monitor.worker.partition import Outgoing, Partition
+from monitor.worker.settings import SettingsInForce
 
 BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
 LATENCIES_PER_BATCH = 32
@@ -28,7 +28,7 @@ LATENCIES_PER_BATCH = 32
 class _Taken:
     """A chunk with the record that it came from."""
 
-    progress: PartitionProgress
+    partition: Partition
     record: Any
     chunk: Chunk
 
@@ -42,29 +42,29 @@ class Batches:
         metrics: Metrics,
         topics: Topics,
         delivery: DeliverySettings,
-        tunings: Tunings,
+        in_force: SettingsInForce,
     ) -> None:
         self._detector = detector
         self._metrics = metrics
         self._topics = topics
         self._delivery = delivery
-        self.tunings = tunings
+        self.in_force = in_force
 
-    def process(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[str]:
+    def process(self, batch: Mapping[Partition, Sequence[Any]]) -> list[str]:
         """Process records of some partitions, each in offset order; returns the streams seen."""
         began = time.perf_counter()
         taken = self._decode(batch)
         self._metrics.time_stages({"decode": time.perf_counter() - began})
         for group in self._tuned(taken):
             # Apart, so that no finding of a muted record can be laid to one that is heard.
-            muted = [item.progress.muted(item.record.offset) for item in group]
+            muted = [item.partition.muted(item.record.offset) for item in group]
             for heard in (False, True):
                 part = [item for item, mute in zip(group, muted, strict=True) if mute is not heard]
                 if part:
                     self._detect(part, heard)
         self._count_records(batch)
-        for progress, records in batch.items():
-            progress.advance(records[-1].offset)
+        for partition, records in batch.items():
+            partition.advance(records[-1].offset)
         return [item.chunk.stream for item in taken]
 
     def _tuned(self, taken: list[_Taken]) -> Iterator[list[_Taken]]:
@@ -72,10 +72,10 @@ class Batches:
         group: list[_Taken] = []
         for item in taken:
             stream, offset = item.chunk.stream, item.record.offset
-            replayed = item.progress.muted(offset)
-            tuning, took_effect = self.tunings.change(stream, item.record.timestamp, replayed)
+            replayed = item.partition.muted(offset)
+            tuning, took_effect = self.in_force.change(stream, item.record.timestamp, replayed)
             if took_effect:
-                item.progress.hasten(stream)
+                item.partition.hasten(stream)
             if tuning is not None:
                 yield group
                 group = []
@@ -92,24 +92,24 @@ class Batches:
             self._metrics.signal_seconds.inc(sum(len(chunk) / chunk.rate_hz for chunk in chunks))
             self._route(taken, detection)
 
-    def _decode(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> list[_Taken]:
+    def _decode(self, batch: Mapping[Partition, Sequence[Any]]) -> list[_Taken]:
         now_s = time.monotonic()
         taken = []
-        for progress, records in batch.items():
+        for partition, records in batch.items():
             for record in records:
                 try:
                     chunk = decode_chunk(record.value, content_type_of(record), record.key)
                 except DecodeError as error:
-                    self._bury(progress, record, error.reason, str(error))
+                    self._bury(partition, record, error.reason, str(error))
                     continue
-                if progress.wants(chunk.stream, record.offset):
-                    progress.note(chunk.stream, record.offset, now_s)
-                    taken.append(_Taken(progress, record, chunk))
+                if partition.wants(chunk.stream, record.offset):
+                    partition.note(chunk.stream, record.offset, now_s)
+                    taken.append(_Taken(partition, record, chunk))
         return taken
 
     def _route(self, taken: list[_Taken], detection: Detection) -> None:
         for event, index in zip(detection.events, detection.event_chunk, strict=True):
-            pending = taken[index].progress.pending
+            pending = taken[index].partition.pending
             headers = [(CONTENT_TYPE, CLOUDEVENT.encode())]
             pending.records.append(
                 Outgoing(self._topics.events, event.stream.encode(), encode_event(event), headers)
@@ -119,16 +119,16 @@ class Batches:
                 pending.alarms.append(event.kind)
         for rejected in detection.rejected:
             source = taken[rejected.index]
-            self._bury(source.progress, source.record, rejected.reason, rejected.message)
+            self._bury(source.partition, source.record, rejected.reason, rejected.message)
         if len(detection.windows):
             self._route_windows(taken, detection)
 
     def _route_windows(self, taken: list[_Taken], detection: Detection) -> None:
-        place = np.array([item.progress.partition.partition for item in taken])[detection.window_chunk]
-        progress = {item.progress.partition.partition: item.progress for item in taken}
+        place = np.array([item.partition.place.partition for item in taken])[detection.window_chunk]
+        partition = {item.partition.place.partition: item.partition for item in taken}
         for number in np.unique(place):
             rows = np.flatnonzero(place == number)
-            pending = progress[number].pending
+            pending = partition[number].pending
             step = max(1, len(rows) // LATENCIES_PER_BATCH)
             pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
             if self._delivery.write_beats:
@@ -137,19 +137,19 @@ class Batches:
                     headers = [(CONTENT_TYPE, MSGPACK.encode())]
                     pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(number)))
 
-    def _bury(self, progress: PartitionProgress, record: Any, reason: str, message: str) -> None:
-        if progress.muted(record.offset):
+    def _bury(self, partition: Partition, record: Any, reason: str, message: str) -> None:
+        if partition.muted(record.offset):
             return
         limit = self._delivery.max_record_bytes
         letter = dead_letter(record, reason, message, limit)
-        progress.pending.records.append(Outgoing(self._topics.deadletter, *letter))
-        progress.pending.dead.append(reason)
+        partition.pending.records.append(Outgoing(self._topics.deadletter, *letter))
+        partition.pending.dead.append(reason)
 
-    def _count_records(self, batch: Mapping[PartitionProgress, Sequence[Any]]) -> None:
+    def _count_records(self, batch: Mapping[Partition, Sequence[Any]]) -> None:
         self._metrics.batch_records.observe(sum(map(len, batch.values())))
-        for progress, records in batch.items():
-            muted = sum(progress.muted(record.offset) for record in records)
-            progress.pending.inputs += len(records) - muted
+        for partition, records in batch.items():
+            muted = sum(partition.muted(record.offset) for record in records)
+            partition.pending.inputs += len(records) - muted
             self._metrics.replayed.inc(muted)
 
     def _count_findings(self, n_chunks: int, detection: Detection) -> None:

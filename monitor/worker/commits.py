@@ -15,16 +15,16 @@ from monitor.detect.interface import StreamDetector
 from monitor.errors import BrokerError
 from monitor.worker.delivery import Delivery, Parcel
 from monitor.worker.metrics import Metrics
-from monitor.worker.partition import Outgoing, PartitionProgress, Pending
+from monitor.worker.partition import Outgoing, Partition, Pending
 from monitor.worker.positions import commit_entry, snapshot_headers
-from monitor.worker.settings import Tunings
+from monitor.worker.settings import SettingsInForce
 
 logger = logging.getLogger(__name__)
 RETRY_S = 0.2  # between attempts of a commit that failed
 GIVE_UP_S = 60.0  # without a commit, then the process ends and its supervisor takes over
 LAST_ATTEMPTS = 5  # on shutdown
 
-Owned = Mapping[TopicPartition, PartitionProgress]
+Owned = Mapping[TopicPartition, Partition]
 
 
 class Committer:
@@ -37,14 +37,14 @@ class Committer:
         metrics: Metrics,
         consumer: Any,
         delivery: Delivery,
-        tunings: Tunings,
+        in_force: SettingsInForce,
     ) -> None:
         self._settings = settings
         self._detector = detector
         self._metrics = metrics
         self._consumer = consumer
         self._delivery = delivery
-        self._tunings = tunings
+        self._in_force = in_force
         self._committed_s = time.monotonic()  # end of the last attempt that had nothing left to do
         self._retry_s = 0.0  # not before this
         self._failing_since_s: float | None = None  # commits are refused
@@ -61,7 +61,7 @@ class Committer:
         now_s = time.monotonic()
         if self._is_due(owned, now_s) and now_s >= self._retry_s:
             self._try_commit(owned, everything=False)
-        pending = sum(progress.pending.inputs for progress in owned.values())
+        pending = sum(partition.pending.inputs for partition in owned.values())
         self._metrics.pending_records.set(pending)
         self._hold(pending >= self._settings.delivery.max_pending_records)
 
@@ -75,16 +75,16 @@ class Committer:
 
     def _is_due(self, owned: Owned, now_s: float) -> bool:
         delivery = self._settings.delivery
-        if any(progress.pending.events for progress in owned.values()):
+        if any(partition.pending.events for partition in owned.values()):
             return True
-        if sum(progress.pending.inputs for progress in owned.values()) >= delivery.max_pending_records:
+        if sum(partition.pending.inputs for partition in owned.values()) >= delivery.max_pending_records:
             return True
         return now_s - self._committed_s >= delivery.commit_interval_s
 
     def _try_commit(self, owned: Owned, everything: bool) -> bool:
         began = time.monotonic()
-        due = {place: progress.due(began, everything) for place, progress in owned.items()}
-        changed = {place: progress for place, progress in owned.items() if progress.dirty or due[place]}
+        due = {place: partition.due(began, everything) for place, partition in owned.items()}
+        changed = {place: partition for place, partition in owned.items() if partition.dirty or due[place]}
         if not changed:
             self._committed_s = began
             return True
@@ -95,14 +95,16 @@ class Committer:
             self._not_now(began)
             return False
         snapshots = [
-            record for place, progress in changed.items() for record in self._snapshots(progress, due[place])
+            record
+            for place, partition in changed.items()
+            for record in self._snapshots(partition, due[place])
         ]
         parcel = Parcel(
-            records=[record for progress in changed.values() for record in progress.pending.records],
+            records=[record for partition in changed.values() for record in partition.pending.records],
             snapshots=snapshots,
             offsets={
-                place: commit_entry(progress.next_offset, progress.replay_after(due[place]))
-                for place, progress in changed.items()
+                place: commit_entry(partition.next_offset, partition.replay_after(due[place]))
+                for place, partition in changed.items()
             },
             member=member,
         )
@@ -112,7 +114,7 @@ class Committer:
         self._succeeded(snapshots, [changed[place].commit(due[place], began) for place in changed])
         return True
 
-    def _snapshots(self, progress: PartitionProgress, streams: list[str]) -> list[Outgoing]:
+    def _snapshots(self, partition: Partition, streams: list[str]) -> list[Outgoing]:
         kafka = self._settings.kafka
         known = set(self._detector.streams()) if streams else set()  # not if all its chunks were refused
         return [
@@ -120,8 +122,8 @@ class Committer:
                 kafka.topics.state,
                 stream.encode(),
                 self._detector.snapshot(stream),
-                snapshot_headers(kafka.group_id, progress.next_offset, self._tunings.name(stream)),
-                progress.partition.partition,
+                snapshot_headers(kafka.group_id, partition.next_offset, self._in_force.name(stream)),
+                partition.place.partition,
             )
             for stream in streams
             if stream in known

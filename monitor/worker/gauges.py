@@ -11,7 +11,7 @@ from kafka import TopicPartition
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
 from monitor.worker.metrics import Metrics
-from monitor.worker.partition import PartitionProgress
+from monitor.worker.partition import Partition
 
 UPDATE_S = 1.0
 GONE_AFTER_S = 3600.0  # a stream silent for longer was taken off rather than has failed
@@ -46,7 +46,7 @@ class Gauges:
             gauge.labels(place.topic, str(place.partition))  # remove() complains of labels never used
             gauge.remove(place.topic, str(place.partition))
 
-    def update(self, owned: Mapping[TopicPartition, PartitionProgress]) -> None:
+    def update(self, owned: Mapping[TopicPartition, Partition]) -> None:
         """Set every gauge, at most once in UPDATE_S."""
         now_s = time.monotonic()
         if now_s < self._next_s:
@@ -59,8 +59,8 @@ class Gauges:
         self._metrics.streams_learning.set(self._detector.learning())
         self._metrics.episodes_open.set(self._detector.open_episodes())
         self._metrics.partitions.set(len(owned))
-        for place, progress in owned.items():
-            self._set_lag(place, progress.next_offset)
+        for place, partition in owned.items():
+            self._set_lag(place, partition.next_offset)
 
     def _set_lag(self, place: TopicPartition, next_offset: int) -> None:
         end = self._consumer.highwater(place)

@@ -35,11 +35,11 @@ class Pending:
     dead: list[str] = field(default_factory=list)  # reasons of dead letters
 
 
-class PartitionProgress:
+class Partition:
     """Offsets of one partition; `due` times are the process's monotonic clock and move no event."""
 
-    def __init__(self, partition: TopicPartition, start: StartPoint, snapshot_interval_s: float) -> None:
-        self.partition = partition
+    def __init__(self, place: TopicPartition, start: StartPoint, snapshot_interval_s: float) -> None:
+        self.place = place
         self.committed = start.committed  # output of records before this has been sent: it is muted
         self.next_offset = start.replay  # of the first record not processed
         self.pending = Pending()
@@ -73,7 +73,7 @@ class PartitionProgress:
     def advance(self, last_offset: int) -> None:
         """All records up to this one have been processed."""
         if last_offset < self.next_offset:
-            raise ValueError(f"{self.partition} went back from {self.next_offset} to {last_offset + 1}")
+            raise ValueError(f"{self.place} went back from {self.next_offset} to {last_offset + 1}")
         self.next_offset = last_offset + 1
 
     @property

@@ -27,7 +27,7 @@ EFFECT_MS = 2000  # a worker looks for new profiles several times in it
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ProfileRecord:
     """A record of `ecg.profiles`; profile None: everything was taken back."""
 
     offset: int
@@ -47,21 +47,21 @@ class Setting:
         )
 
 
-class Tunings:
+class SettingsInForce:
     """The settings of all streams, and which of them are in force."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._settings: dict[str, list[Setting]] = {}  # what the topic holds, oldest first
-        self._waiting: dict[str, list[Setting]] = {}  # those of them after the one in force
-        self._in_force: dict[str, Setting] = {}
+        self._settings: dict[str, list[ProfileRecord]] = {}  # what the topic holds, oldest first
+        self._waiting: dict[str, list[ProfileRecord]] = {}  # those of them after the one in force
+        self._in_force: dict[str, ProfileRecord] = {}
         self._tuned: dict[str, Tuning] = {}  # what the detector goes by
 
     def learn(self, record: Any) -> None:
         """Take in a record of `ecg.profiles`; one that is none is counted and passed over."""
         try:
             stream = _stream_of(record.key)
-            setting = Setting(record.offset, record.timestamp, decode_profile(record.value, record.key))
+            setting = ProfileRecord(record.offset, record.timestamp, decode_profile(record.value, record.key))
         except DecodeError as error:
             place = f"{record.topic}[{record.partition}]@{record.offset}"
             logger.warning("%s: no profile, passed over: %s", place, error.reason)
@@ -77,7 +77,7 @@ class Tunings:
         if named is None:
             return
         try:
-            setting = msgspec.json.decode(named, type=Setting)
+            setting = msgspec.json.decode(named, type=ProfileRecord)
         except msgspec.MsgspecError as error:
             logger.warning("a state names no setting of this version: %s", error)
             return

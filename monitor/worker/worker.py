@@ -25,10 +25,10 @@ from monitor.worker.delivery import Delivery, open_delivery
 from monitor.worker.gauges import Gauges
 from monitor.worker.health import Health
 from monitor.worker.metrics import Metrics
-from monitor.worker.partition import PartitionProgress
+from monitor.worker.partition import Partition
 from monitor.worker.profile_reader import ProfileReader
 from monitor.worker.recovery import start_points
-from monitor.worker.settings import Tunings
+from monitor.worker.settings import SettingsInForce
 
 logger = logging.getLogger(__name__)
 JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
@@ -46,10 +46,10 @@ class Worker:
         self._detector = detector
         self._metrics = metrics
         self._health = health
-        self._tunings = Tunings(metrics)
-        self._profiles = ProfileReader(settings.kafka, self._tunings.learn)
-        self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, self._tunings)
-        self._owned: dict[TopicPartition, PartitionProgress] = {}
+        self._in_force = SettingsInForce(metrics)
+        self._profiles = ProfileReader(settings.kafka, self._in_force.learn)
+        self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, self._in_force)
+        self._owned: dict[TopicPartition, Partition] = {}
         self._consumer: Any = None
         self._delivery: Delivery | None = None
         self._stop = False
@@ -78,7 +78,7 @@ class Worker:
         self._consumer.subscribe([self._settings.kafka.topics.signal], listener=self._assignment)
         self._joining = Joining(self._consumer)
         self._committer = Committer(
-            self._settings, self._detector, self._metrics, self._consumer, self._delivery, self._tunings
+            self._settings, self._detector, self._metrics, self._consumer, self._delivery, self._in_force
         )
         self._profiles.open()
         self._gauges = Gauges(self._settings, self._detector, self._metrics, self._consumer)
@@ -129,8 +129,8 @@ class Worker:
         batch = {self._owned[place]: records for place, records in polled.items() if place in self._owned}
         if batch:
             self._gauges.saw(self._batches.process(batch))
-            for progress, records in batch.items():
-                self._gauges.reached(progress.partition, records[-1].timestamp)
+            for partition, records in batch.items():
+                self._gauges.reached(partition.place, records[-1].timestamp)
 
     def _apply_assignment(self) -> None:
         gone, gained, changes = self._assignment.take()
@@ -144,12 +144,12 @@ class Worker:
 
     def _drop(self, place: TopicPartition) -> None:
         # What was processed and not committed goes too: the next owner does it again from the commit.
-        progress = self._owned.pop(place, None)
-        if progress is not None:
-            for stream in progress.streams:
+        partition = self._owned.pop(place, None)
+        if partition is not None:
+            for stream in partition.streams:
                 self._detector.forget(stream)
-                self._tunings.forget(stream)
-            self._gauges.forget(place, progress.streams)
+                self._in_force.forget(stream)
+            self._gauges.forget(place, partition.streams)
 
     def _take_up(self, places: list[TopicPartition]) -> None:
         began = time.monotonic()
@@ -157,12 +157,12 @@ class Worker:
         self._profiles.catch_up()  # their last owner may have known of settings that we have not seen
         for place, start in points.items():
             for stream, snapshot in list(start.snapshots.items()):
-                self._tunings.take_up(stream, snapshot.setting)
+                self._in_force.take_up(stream, snapshot.setting)
                 if not self._restore(stream, snapshot.state):
                     del start.snapshots[stream]
             self._metrics.lost_records.inc(start.lost)
             interval_s = self._settings.delivery.snapshot_interval_s
-            self._owned[place] = PartitionProgress(place, start, interval_s)
+            self._owned[place] = Partition(place, start, interval_s)
             self._consumer.seek(place, start.replay)
             self._gauges.saw(start.snapshots)  # so that one that stays silent from now on is counted
             logger.info(

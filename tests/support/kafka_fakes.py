@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from monitor.worker.delivery import Parcel
-from monitor.worker.partition import PartitionProgress
+from monitor.worker.partition import Partition
 from monitor.worker.positions import Snapshot, StartPoint
 
 TOPIC = "ecg.signal"
@@ -39,13 +39,11 @@ def place(number: int = 0) -> TopicPartition:
     return TopicPartition(TOPIC, number)
 
 
-def progress(
-    replay: int = 0, committed: int | None = None, number: int = 0, **snapshots: int
-) -> PartitionProgress:
+def partition(replay: int = 0, committed: int | None = None, number: int = 0, **snapshots: int) -> Partition:
     """A partition taken up at `replay`, with streams restored at the offsets given."""
     held = {stream: Snapshot(stream, offset, b"") for stream, offset in snapshots.items()}
     start = StartPoint(replay, replay if committed is None else committed, 0, held)
-    return PartitionProgress(place(number), start, snapshot_interval_s=5.0)
+    return Partition(place(number), start, snapshot_interval_s=5.0)
 
 
 class FakeConsumer:

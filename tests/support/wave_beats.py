@@ -43,7 +43,7 @@ def batch(
         log_ratio=np.full(1, log_ratio, np.float32),
         ready=np.ones(1, np.bool_),
         recurrence=np.zeros(1),
-        restless=np.zeros(1),
+        own_level=np.zeros(1),
         run=np.zeros(1, np.int64),
         second=np.full(1, -1),
         young=np.zeros(1, np.bool_),

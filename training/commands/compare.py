@@ -5,9 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from training.measure.protocol import Result
 
 SUMMARY = (
     "every kind trained on the same beats for as many epochs, judged on DS2 and ECG5000; about 20 minutes"
@@ -17,23 +20,28 @@ SUMMARY_QUICK = (
 )
 
 
+_Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, nstdb/ and ecg5000/.")]
+_Kind = Annotated[
+    list[str] | None, typer.Option(help="Only this kind beside the LSTM; repeat. A wrong one lists all.")
+]
+_Quick = Annotated[bool, typer.Option("--quick", help="A look in three minutes: few patients, few epochs.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")]
+_Docs = Annotated[
+    Path | None, typer.Option(help="Replace the table's section of this Markdown page, or append it.")
+]
+_Figure = Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")]
+
+
 def compare(
-    data: Annotated[Path, typer.Option(help="Folder that holds mitdb/, nstdb/ and ecg5000/.")],
-    kind: Annotated[
-        list[str] | None, typer.Option(help="Only this kind beside the LSTM; repeat. A wrong one lists all.")
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A look in three minutes: few patients, few epochs.")
-    ] = False,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write figures and details here.")] = None,
-    docs: Annotated[
-        Path | None, typer.Option(help="Replace the table's section of this Markdown page, or append it.")
-    ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")] = None,
+    data: _Data,
+    kind: _Kind = None,
+    quick: _Quick = False,
+    json_path: _Json = None,
+    docs: _Docs = None,
+    figure: _Figure = None,
 ) -> None:
     """Train every kind of autoencoder on the same normal beats, and say what each costs and gives."""
     from training.commands.output import show, write_json
-    from training.compare.chart import draw_kinds
     from training.compare.compare import compare as run
     from training.compare.contenders import chosen
     from training.compare.data import QUICK, Budget
@@ -60,10 +68,16 @@ def compare(
     if json_path is not None:
         write_json(json_path, report)
     if figure is not None:
-        figure.parent.mkdir(parents=True, exist_ok=True)
-        figure.write_bytes(draw_kinds(result.figures))
+        _draw(figure, result)
     if docs is not None:
         write_section(docs, report, result, _command(kind or (), quick=quick, docs=docs, figure=figure))
+
+
+def _draw(path: Path, result: Result) -> None:
+    from training.compare.chart import draw_kinds
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(draw_kinds(result.figures))
 
 
 def _command(kinds: Sequence[str], *, quick: bool, docs: Path, figure: Path | None) -> str:

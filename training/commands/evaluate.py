@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from training.commands.options import Metrics, Pushgateway
 
 if TYPE_CHECKING:
-    from training.measure.protocol import Result
+    from training.measure.protocol import Protocol, Request, Result
 
 _Protocol = Annotated[str, typer.Option(help="Its name, such as ec57 or qrs; a wrong one lists all.")]
 _Data = Annotated[Path, typer.Option(help="Folder that holds mitdb/, as `ecg-train data` fills it.")]
@@ -57,41 +58,52 @@ def evaluate(
     from training.measure.protocol import Request
     from training.progress import bar
     from training.protocols.registry import evaluate as run
-    from training.protocols.registry import find
-    from training.report.markdown import write_section
-    from training.report.page import write_page
     from training.report.textfile import NO_MODEL, TrainingMetrics
 
     told = TrainingMetrics("evaluate", metrics, pushgateway)
-    try:
-        chosen = find(protocol)
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--protocol") from exc
+    chosen = _protocol(protocol)
     names = [name for part in records or () for name in part.split(",") if name]
-    loaded = load_model(model) if chosen.needs_model else None
-    request = Request(
-        data=data,
-        model=loaded,
-        model_folder=model or default_model(),
-        records=names,
-        annotations=annotations,
-        bar=bar,
-    )
-    result, report = run(chosen, request)
+    loaded, folder = load_model(model) if chosen.needs_model else None, model or default_model()
+    request = Request(data=data, model=loaded, model_folder=folder, records=names, bar=bar)
+    result, report = run(chosen, replace(request, annotations=annotations))
     for table in result.tables:
         show(table)
     if publish:
-        _publish(model, data, result)
+        _publish(folder, data, result)
     print(f"{chosen.name}: {chosen.summary}; this run took {report['elapsed_s']:.0f} s")
     if json_path is not None:
         write_json(json_path, report)
-    if docs is not None:
-        write_section(docs, report, result, _command(protocol, model, names, "--docs", docs))
-    if report_path is not None:
-        written = _command(protocol, model, names, "--report", report_path)
-        write_page(report_path, report, result, written, data, loaded)
+    _write_pages(docs, report_path, (protocol, model, names), report, result, request)
     judged = (loaded.name, loaded.version) if loaded is not None else (NO_MODEL, None)
     told.succeeded(*judged, protocol=chosen.name, figures=result.figures)
+
+
+def _protocol(name: str) -> Protocol:
+    from training.protocols.registry import find
+
+    try:
+        return find(name)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--protocol") from exc
+
+
+def _write_pages(
+    docs: Path | None,
+    page: Path | None,
+    asked: tuple[str, Path | None, Sequence[str]],
+    report: dict[str, Any],
+    result: Result,
+    request: Request,
+) -> None:
+    """The protocol's section of a Markdown page, and an HTML page; asked: protocol, model and records."""
+    from training.report.markdown import write_section
+    from training.report.page import write_page
+
+    if docs is not None:
+        write_section(docs, report, result, _command(*asked, "--docs", docs))
+    if page is not None:
+        command = _command(*asked, "--report", page)
+        write_page(page, report, result, command, request.data, request.model)
 
 
 def _command(protocol: str, model: Path | None, names: Sequence[str], option: str, path: Path) -> str:
@@ -102,9 +114,8 @@ def _command(protocol: str, model: Path | None, names: Sequence[str], option: st
     return shlex.join([*words, option, str(path)])
 
 
-def _publish(model: Path | None, data: Path, result: Result) -> None:
-    from monitor.model.artifact import default_model
+def _publish(folder: Path, data: Path, result: Result) -> None:
     from training.data.records import DS2, normal_records
     from training.report.publish import publish
 
-    publish(model or default_model(), result, normal_records(data, DS2[:4]))
+    publish(folder, result, normal_records(data, DS2[:4]))

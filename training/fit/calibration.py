@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.adapt.own_level import restlessness_in_order
+from monitor.adapt.own_level import own_levels_in_order
 from monitor.adapt.runs import RUN_BEATS
 from monitor.detect.episodes import CHAOS_WINDOWS
 from monitor.ecg.filters import INTERNAL_RATE_HZ
@@ -48,7 +48,7 @@ def calibrate(name: str, by_fold: ByFold, spec: WindowSpec) -> TermCalibration:
         surprises = [fused[leads].surprise(statistic) for statistic in statistics]
         if name == "usual":
             # A view is one stream, in order: each takes its own level off as it comes to be known.
-            levels = [surprise - restlessness_in_order(surprise) for surprise in surprises]
+            levels = [surprise - own_levels_in_order(surprise) for surprise in surprises]
             settled[leads] = fit_calibration(np.concatenate([np.zeros(0), *levels]))
             surprises = [settled[leads].surprise(level) for level in levels]
         rates[leads] = rate_table(surprises, _hours(name, views, spec), *_counting(name))
@@ -69,7 +69,7 @@ def terms_of(name: str, net: EncoderDecoder, patient: PatientNormals) -> Terms:
 
 def judge_in_order(model: Model, kind: str, terms: Terms) -> Verdicts:
     """One stream's windows, in order, each as restless as those before it were; no shape recurs."""
-    return model.judge(kind, terms, restlessness_in_order(model.judge(kind, terms).raw))
+    return model.judge(kind, terms, own_levels_in_order(model.judge(kind, terms).raw))
 
 
 def statistic_of(calibration: TermCalibration, terms: Terms) -> NDArray[np.float64]:

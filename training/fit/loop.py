@@ -82,6 +82,18 @@ class FitResult:
         """Held-out loss of the best epoch."""
         return self.history[self.best_epoch - 1].held_out
 
+    def stale(self, epoch: int, patience: int) -> bool:
+        """Whether the best epoch lies further back than that."""
+        return bool(self.best_epoch) and epoch - self.best_epoch > patience
+
+    def add(self, record: EpochRecord, *, last_is_best: bool) -> bool:
+        """Take an epoch in; True if it is the best: that with the lowest held-out loss, or the last one."""
+        best = last_is_best or not self.best_epoch or record.held_out < self.best_loss
+        self.history.append(record)
+        if best:
+            self.best_epoch = record.epoch
+        return best
+
 
 def device() -> torch.device:
     """A GPU when there is one."""
@@ -104,31 +116,22 @@ def fit(
     randomness comes from the seed and its number alone. A network that has a closed form is solved, in one
     epoch that only measures. Raises ValueError if there is nothing to train on.
     """
-    held = None if held_out is None else len(held_out)
-    if not len(train) or held == 0:
-        raise ValueError(f"need examples to train on and to hold out; got {len(train)} and {held}")
-    if settings.pretraining is not None and not checkpoint.exists():
-        layers = pretrain(net, train.inputs.window, settings.pretraining, settings.seed)
-        record_layers(checkpoint.with_suffix(".layers.json"), layers)
+    _begin(net, train, held_out, settings, checkpoint)
     place = device()
-    net.to(place)
-    solved = net.solve(to_device(train, place).inputs)
+    solved = net.to(place).solve(to_device(train, place).inputs)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1.0, weight_decay=settings.weight_decay)
     result, best = _resume(checkpoint, net, optimizer)
-    best = best or _weights(net)
-    last = settings.epochs if stop_after is None else min(stop_after, settings.epochs)
-    last = 1 if solved else last
-    for epoch in range(len(result.history) + 1, last + 1):
-        if held_out is not None and epoch - result.best_epoch > settings.patience and result.best_epoch:
+    epochs = settings.epochs if stop_after is None else min(stop_after, settings.epochs)
+    for epoch in range(len(result.history) + 1, (1 if solved else epochs) + 1):
+        if held_out is not None and result.stale(epoch, settings.patience):
             break
         if solved:
             loss = evaluate_loss(net, objective, train, place)
         else:
             loss = _epoch(net, objective, train, settings, optimizer, epoch, place)
         other = math.nan if held_out is None else evaluate_loss(net, objective, held_out, place)
-        result.history.append(EpochRecord(epoch, loss, other))
-        if held_out is None or not result.best_epoch or other < result.best_loss:
-            result.best_epoch, best = epoch, _weights(net)
+        if result.add(EpochRecord(epoch, loss, other), last_is_best=held_out is None):
+            best = _weights(net)
         _save(checkpoint, net, optimizer, result, best)
         on_epoch(result.history[-1])
     net.load_state_dict(best)
@@ -137,6 +140,18 @@ def fit(
         # Calibration reads the folds' networks from here, with all that they keep.
         _save(checkpoint, net, optimizer, result, _weights(net))
     return result
+
+
+def _begin(
+    net: EncoderDecoder, train: Examples, held_out: Examples | None, settings: FitSettings, checkpoint: Path
+) -> None:
+    """Refuse what nothing can be learned from; pre-train, unless that was done before."""
+    held = None if held_out is None else len(held_out)
+    if not len(train) or held == 0:
+        raise ValueError(f"need examples to train on and to hold out; got {len(train)} and {held}")
+    if settings.pretraining is not None and not checkpoint.exists():
+        layers = pretrain(net, train.inputs.window, settings.pretraining, settings.seed)
+        record_layers(checkpoint.with_suffix(".layers.json"), layers)
 
 
 def _epoch(
@@ -229,7 +244,7 @@ def _resume(
     path: Path, net: EncoderDecoder, optimizer: torch.optim.Optimizer
 ) -> tuple[FitResult, dict[str, Tensor]]:
     if not path.exists():
-        return FitResult(), {}
+        return FitResult(), _weights(net)
     with safe_open(path, "pt") as file:
         facts = json.loads(file.metadata()["fit"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict

@@ -56,9 +56,9 @@ class Changed(EncoderDecoder):
 class ShapeOnly(Model):
     """A model that is blind to rhythm."""
 
-    def judge(self, kind: str, terms: Terms, restless: NDArray[np.float64] | None = None) -> Verdicts:
+    def judge(self, kind: str, terms: Terms, own_level: NDArray[np.float64] | None = None) -> Verdicts:
         """Verdicts from the error alone."""
-        return super().judge(kind, terms if kind == "fixed" else replace(terms, others={}), restless)
+        return super().judge(kind, terms if kind == "fixed" else replace(terms, others={}), own_level)
 
 
 class NeverAgain(Model):
@@ -72,9 +72,9 @@ class NeverAgain(Model):
 class AllAlike(Model):
     """A model to which every stream is as restless as the population."""
 
-    def judge(self, kind: str, terms: Terms, restless: NDArray[np.float64] | None = None) -> Verdicts:
+    def judge(self, kind: str, terms: Terms, own_level: NDArray[np.float64] | None = None) -> Verdicts:
         """Verdicts with nothing taken off."""
-        del restless
+        del own_level
         return super().judge(kind, terms)
 
 

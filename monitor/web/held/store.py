@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
 from monitor.formats.profiles import Profile
-from monitor.formats.reviews import Verdict, standing
+from monitor.formats.reviews import Review, standing
 from monitor.web.held.beats import BeatsHeld
 from monitor.web.held.events import EventHeld, EventsHeld
 from monitor.web.held.frames import FrameMaker
 from monitor.web.held.history import SignalHistory
 
-MAX_VERDICTS = 50_000
+MAX_REVIEWS = 50_000
 T = TypeVar("T")
 
 
@@ -52,8 +52,8 @@ class Store:
         self._lock = threading.RLock()
         self._streams: dict[str, StreamHeld] = {}
         self._events = EventsHeld()
-        self._verdicts: dict[str, list[Verdict]] = defaultdict(list)  # by stream, in the topic's order
-        self._verdict_ids: dict[str, str] = {}  # the stream of each
+        self._reviews: dict[str, list[Review]] = defaultdict(list)  # by stream, in the topic's order
+        self._review_ids: dict[str, str] = {}  # the stream of each
         self._profiles: dict[str, Profile] = {}
         self._bytes = 0
         self._refused = 0  # records of streams beyond max_streams, since last asked
@@ -90,17 +90,17 @@ class Store:
         with self._lock:
             return self._events.add(held)
 
-    def take_verdict(self, verdict: Verdict) -> bool:
+    def take_review(self, review: Review) -> bool:
         """Keep a verdict; False if it is there already, as one is that was written from here."""
         with self._lock:
-            if verdict.id in self._verdict_ids:
+            if review.id in self._review_ids:
                 return False
-            self._verdict_ids[verdict.id] = verdict.stream
-            self._verdicts[verdict.stream].append(verdict)
-            if len(self._verdict_ids) > MAX_VERDICTS:
-                oldest = next(iter(self._verdict_ids))
-                stream = self._verdict_ids.pop(oldest)
-                self._verdicts[stream] = [each for each in self._verdicts[stream] if each.id != oldest]
+            self._review_ids[review.id] = review.stream
+            self._reviews[review.stream].append(review)
+            if len(self._review_ids) > MAX_REVIEWS:
+                oldest = next(iter(self._review_ids))
+                stream = self._review_ids.pop(oldest)
+                self._reviews[stream] = [each for each in self._reviews[stream] if each.id != oldest]
             return True
 
     def take_profile(self, stream: str, profile: Profile | None) -> None:
@@ -159,21 +159,21 @@ class Store:
         with self._lock:
             return self._events.open(stream, session)
 
-    def verdicts(self, stream: str) -> list[Verdict]:
+    def reviews(self, stream: str) -> list[Review]:
         """A stream's verdicts in the topic's order, undone ones and undos among them."""
         with self._lock:
-            return list(self._verdicts.get(stream, ()))
+            return list(self._reviews.get(stream, ()))
 
-    def verdict(self, verdict_id: str) -> Verdict | None:
+    def review(self, review_id: str) -> Review | None:
         """One verdict by its id."""
         with self._lock:
-            stream = self._verdict_ids.get(verdict_id)
-            own = self._verdicts.get(stream, []) if stream is not None else []
-            return next((each for each in own if each.id == verdict_id), None)
+            stream = self._review_ids.get(review_id)
+            own = self._reviews.get(stream, []) if stream is not None else []
+            return next((each for each in own if each.id == review_id), None)
 
-    def verdict_on(self, held: EventHeld) -> Verdict | None:
+    def review_on(self, held: EventHeld) -> Review | None:
         """The last verdict on an event that stands."""
-        own = [each for each in self.verdicts(held.event.stream) if each.event_id == held.id]
+        own = [each for each in self.reviews(held.event.stream) if each.event_id == held.id]
         left = standing(own)
         return left[-1] if left else None
 
@@ -188,7 +188,7 @@ class Store:
             return {
                 "streams": len(self._streams),
                 "events": len(self._events),
-                "verdicts": len(self._verdict_ids),
+                "verdicts": len(self._review_ids),
                 "signal_bytes": self._bytes,
             }
 
@@ -200,7 +200,7 @@ class Store:
 
     def page_event(self, held: EventHeld) -> dict[str, Any]:
         """An event as the page gets it: the CloudEvent's data, its id, and the verdict on it."""
-        return {"muted": False} | held.data | {"id": held.id, "verdict": self.verdict_on(held)}
+        return {"muted": False} | held.data | {"id": held.id, "verdict": self.review_on(held)}
 
     def _open(self, stream: str) -> StreamHeld | None:
         known = self._streams.get(stream)

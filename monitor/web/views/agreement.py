@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from monitor.formats.events import Event, Phase
-from monitor.formats.reviews import Opinion, Verdict, standing
+from monitor.formats.reviews import Opinion, Review, standing
 from monitor.web.held.store import Store
 
 Key = tuple[str, str, str]  # stream, model, version
@@ -35,19 +35,19 @@ def agreement(store: Store) -> list[dict[str, Any]]:
     said = {key: dict.fromkeys(Opinion, 0) for key in events}
     for stream in streams:
         mine = {key: found for key, found in events.items() if key[0] == stream}
-        last = {verdict.event_id or verdict.id: verdict for verdict in standing(store.verdicts(stream))}
-        for verdict in last.values():
-            of = ids.get(verdict.event_id) if verdict.event_id else _in_force(mine, verdict)
+        last = {review.event_id or review.id: review for review in standing(store.reviews(stream))}
+        for review in last.values():
+            of = ids.get(review.event_id) if review.event_id else _in_force(mine, review)
             if of is not None:
-                said[of][verdict.verdict] += 1
+                said[of][review.verdict] += 1
     rows = [_row(store, key, events, said[key]) for key in events]
     return sorted(rows, key=lambda row: (-row["events"], row["stream"], row["model_version"]))
 
 
-def _in_force(events: dict[Key, list[Event]], verdict: Verdict) -> Key | None:
+def _in_force(events: dict[Key, list[Event]], review: Review) -> Key | None:
     """The version whose events began last before the missed one, or else the first."""
     begun = sorted((min(event.time_us for event in found), key) for key, found in events.items())
-    before = [key for since_us, key in begun if since_us <= verdict.time_us]
+    before = [key for since_us, key in begun if since_us <= review.time_us]
     return before[-1] if before else begun[0][1] if begun else None
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.quality import Quality
+from monitor.formats.events import Event
 from monitor.model.model import Model
 from monitor.scan.explain import CONTEXT_S, Explanation, Wanted, explain
 from monitor.web.held.beats import FIXED, KINDS
@@ -77,15 +78,7 @@ def _window(
     sample = int(row["sample"])
     axis_us = store.look(stream, lambda known: known.history.time_of(whole.session, sample))
     time_us = int(row["time_us"]) if axis_us is None else axis_us
-    event = next(
-        (
-            held.event
-            for held in store.events(stream)
-            if (held.event.session, held.event.r_peak_sample) == (whole.session, sample)
-            and not held.event.technical
-        ),
-        None,
-    )
+    event = _event_at(store, stream, whole, sample)
     at_s = whole.index(sample) / whole.recording.rate_hz
     return {
         "time_us": time_us,
@@ -98,17 +91,31 @@ def _window(
         "part": event.part if event is not None else None,
         "part_s": event.part_s if event is not None else None,
         "parts": [
-            {
-                "lead": each.lead,
-                "start_us": time_us + round((each.time_s[0] - at_s) * 1e6),
-                "observed": _millivolts(each.ecg_mv),
-                "expected": _millivolts(each.expected_mv),
-                "spread": None if each.spread_mv is None else _millivolts(each.spread_mv),
-            }
+            _part(each, time_us + round((each.time_s[0] - at_s) * 1e6))
             # A lead that was not judged is explained by another one.
             for each, lead in zip(explained, leads, strict=True)
             if each is not None and each.lead == lead
         ],
+    }
+
+
+def _event_at(store: Store, stream: str, whole: Cut, sample: int) -> Event | None:
+    """The event of a window, if it is one of the patient's."""
+    for held in store.events(stream):
+        event = held.event
+        if (event.session, event.r_peak_sample) == (whole.session, sample) and not event.technical:
+            return event
+    return None
+
+
+def _part(explained: Explanation, start_us: int) -> dict[str, Any]:
+    spread = explained.spread_mv
+    return {
+        "lead": explained.lead,
+        "start_us": start_us,
+        "observed": _millivolts(explained.ecg_mv),
+        "expected": _millivolts(explained.expected_mv),
+        "spread": None if spread is None else _millivolts(spread),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from monitor.adapt.conduction import ON_END, choose, follow, learn_conducted, steady, usual_beats
-from monitor.adapt.strange_shapes import StrangerState, recurrence, remember
+from monitor.adapt.strange_shapes import ShapeState, recurrence, remember
 from monitor.adapt.usual_beat import UsualState
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from tests.support.wave_beats import LEADS, SPEC, batch, peak
@@ -23,7 +23,7 @@ class Stream:
     """One stream whose strange beats are followed one by one."""
 
     def __init__(self) -> None:
-        self.strangers = StrangerState.create(1, LEADS, SPEC)
+        self.shapes = ShapeState.create(1, LEADS, SPEC)
         self.usual = UsualState.create(1, LEADS, SPEC)
         self.usual.usual[0], self.usual.learned[0], self.usual.ready[0] = USUAL, 48, True
 
@@ -40,15 +40,15 @@ class Stream:
         for _ in range(times):
             one = batch(beat, usual=USUAL, log_ratio=log_ratio)
             one.young[:] = young
-            again = recurrence(self.strangers, ZERO, one)
-            shape = remember(self.strangers, ZERO, one, np.array([strange]), again.shape)
-            follow(self.strangers, ZERO, one, shape)
+            again = recurrence(self.shapes, ZERO, one)
+            shape = remember(self.shapes, ZERO, one, np.array([strange]), again.shape)
+            follow(self.shapes, ZERO, one, shape)
         return self
 
     @property
     def conducted(self) -> bool:
         """Whether any shape was found to be conducted."""
-        return bool(self.strangers.conducted.any())
+        return bool(self.shapes.conducted.any())
 
     def chosen(self, beat: NDArray[np.float32], *, after_s: float = 0.8) -> int:
         """The shape by which a beat is judged that comes after so long; -1: the usual one."""
@@ -58,7 +58,7 @@ class Stream:
         wide = np.zeros((SPEC.span, LEADS), np.float32)
         wide[SPEC.margin : SPEC.margin + len(span)] = span[: SPEC.span - SPEC.margin]
         good = np.ones((1, LEADS), np.bool_)
-        return int(choose(self.strangers, self.usual, SPEC, ZERO, r_peak, wide[None], good)[0])
+        return int(choose(self.shapes, self.usual, SPEC, ZERO, r_peak, wide[None], good)[0])
 
 
 def test_a_wide_beat_in_time_after_its_p_wave_is_conducted() -> None:
@@ -95,7 +95,7 @@ def test_beats_now_and_then_are_not_conducted() -> None:
 def test_a_small_change_needs_no_second_usual_beat() -> None:
     """It would shade into fusion beats, which follow a P wave too."""
     stream = Stream().beats(peak(2.6) + P_WAVE, 40)
-    assert stream.strangers.in_row.max() >= ON_END
+    assert stream.shapes.in_row.max() >= ON_END
     assert not stream.conducted
 
 
@@ -105,8 +105,8 @@ def test_a_stream_without_a_p_wave_has_no_second_usual_beat() -> None:
     stream.beats(VENTRICULAR)
     flat = batch(VENTRICULAR, usual=peak(2))
     for _ in range(20):
-        again = recurrence(stream.strangers, ZERO, flat)
-        follow(stream.strangers, ZERO, flat, again.shape)
+        again = recurrence(stream.shapes, ZERO, flat)
+        follow(stream.shapes, ZERO, flat, again.shape)
     assert not stream.conducted
 
 
@@ -119,9 +119,9 @@ def test_a_beat_is_judged_by_the_nearer_of_the_two() -> None:
     assert which >= 0
     assert stream.chosen(USUAL) == -1
     assert stream.chosen(BLOCKED, after_s=0.5) == -1  # an early beat is judged by the first alone
-    by = usual_beats(stream.strangers, stream.usual, ZERO, np.array([which]))
+    by = usual_beats(stream.shapes, stream.usual, ZERO, np.array([which]))
     np.testing.assert_allclose(by[0], BLOCKED, atol=1e-6)
-    np.testing.assert_array_equal(usual_beats(stream.strangers, stream.usual, ZERO, ZERO - 1)[0], USUAL)
+    np.testing.assert_array_equal(usual_beats(stream.shapes, stream.usual, ZERO, ZERO - 1)[0], USUAL)
 
 
 @pytest.mark.parametrize("usual", [True, False])
@@ -131,9 +131,9 @@ def test_the_second_usual_beat_follows_beats_found_usual(usual: bool) -> None:
     which = np.array([stream.chosen(BLOCKED)])
     one = batch(np.float32(1.2) * BLOCKED, usual=BLOCKED)
     one.second[:] = which
-    before = usual_beats(stream.strangers, stream.usual, ZERO, which)
-    learn_conducted(stream.strangers, ZERO, one, np.array([usual]))
-    after = usual_beats(stream.strangers, stream.usual, ZERO, which)
+    before = usual_beats(stream.shapes, stream.usual, ZERO, which)
+    learn_conducted(stream.shapes, ZERO, one, np.array([usual]))
+    after = usual_beats(stream.shapes, stream.usual, ZERO, which)
     assert bool((after != before).any()) == usual
     assert (np.abs(after) <= np.abs(one.beat) + 1e-6).all()
 
@@ -147,11 +147,11 @@ def test_with_two_usual_beats_only_beats_of_a_kind_teach() -> None:
         found = []
         for kind in which:
             both[kind].second[:] = kind - 1
-            found.append(bool(steady(stream.strangers, ZERO, both[kind])[0]))
+            found.append(bool(steady(stream.shapes, ZERO, both[kind])[0]))
         return found
 
     assert all(may_teach([0, 1, 0, 1, 1]))
-    stream.strangers.conducted[0, 0] = True
+    stream.shapes.conducted[0, 0] = True
     assert may_teach([0, 0, 1, 1, 0, 1, 1, 1, 0, 0]) == [
         False,
         True,

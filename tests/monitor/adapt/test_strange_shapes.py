@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.adapt.beats import BeatBatch
-from monitor.adapt.strange_shapes import QRS, SHAPES, StrangerState, recurrence, remember
+from monitor.adapt.strange_shapes import QRS, SHAPES, ShapeState, recurrence, remember
 from tests.support.wave_beats import LEADS, SPEC, USUAL, batch, peak
 
 ZERO = np.zeros(1, np.int64)
 
 
-def shown(state: StrangerState, beat: BeatBatch, strange: bool = True) -> float:
+def shown(state: ShapeState, beat: BeatBatch, strange: bool = True) -> float:
     """How surely the beat came before; then it is remembered, if it is strange."""
     found = recurrence(state, ZERO, beat)
     remember(state, ZERO, beat, np.array([strange]), found.shape)
     return float(found.share[0])
 
 
-def fresh() -> StrangerState:
+def fresh() -> ShapeState:
     """A stream that has shown nothing strange."""
-    return StrangerState.create(1, LEADS, SPEC)
+    return ShapeState.create(1, LEADS, SPEC)
 
 
 def test_a_strange_shape_that_comes_again_recurs() -> None:
@@ -101,7 +101,7 @@ def test_a_lead_that_is_bad_does_not_count() -> None:
     assert shown(state, batch(disturbed, good=(False, False)), strange=False) == 0.0
 
 
-def test_a_stream_that_is_still_learning_has_no_strangers() -> None:
+def test_a_stream_that_is_still_learning_has_no_strange_shapes() -> None:
     """Without a usual beat nothing can be nearer to a strange one."""
     state, beat = fresh(), replace(batch(peak(9)), ready=np.zeros(1, np.bool_))
     assert [shown(state, beat) for _ in range(5)] == [0.0] * 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.detect.episodes import Finding
-from monitor.detect.findings import SMALLEST_P, Report, Row, p_value, to_input
+from monitor.detect.findings import SMALLEST_P, Findings, Row, p_value, to_input
 from monitor.detect.order import Stream, new_stream
 from monitor.ecg.filters import interpolator
 from monitor.ecg.quality import Quality
@@ -50,8 +50,8 @@ BEAT = Finding(Kind.BEAT_MORPHOLOGY, 250, 150, 363, "morphology")
 
 def test_an_event_says_when_how_why_and_by_what() -> None:
     """Everything that the design lists stands in the event, in the stream's own samples."""
-    report = Report(small_model())
-    report.findings(stream(), [BEAT], row())
+    report = Findings(small_model())
+    report.add(stream(), [BEAT], row())
     event = report.events[0]
     assert (event.stream, event.session, event.kind) == ("a", "s", Kind.BEAT_MORPHOLOGY)
     assert (event.r_peak_sample, event.first_sample, event.last_sample) == (1500, 1300, 1726)
@@ -70,8 +70,8 @@ def test_an_event_says_when_how_why_and_by_what() -> None:
 
 def test_the_strangest_part_lies_around_the_r_peak() -> None:
     """The region of the largest error in the strangest lead, in seconds from the R peak."""
-    report = Report(small_model())
-    report.findings(stream(), [BEAT], row())
+    report = Findings(small_model())
+    report.add(stream(), [BEAT], row())
     part = report.events[0].part_s
     spec = report.model.manifest.windows
     assert part is not None
@@ -81,18 +81,18 @@ def test_the_strangest_part_lies_around_the_r_peak() -> None:
 
 def test_a_fixed_window_has_no_part() -> None:
     """Its place relative to an R peak means nothing."""
-    report = Report(small_model())
+    report = Findings(small_model())
     finding = Finding(Kind.RHYTHM_CHAOTIC, 0, 0, 1023, "", Phase.ONSET)
-    report.findings(stream(), [finding], row(kind="fixed"))
+    report.add(stream(), [finding], row(kind="fixed"))
     assert report.events[0].part_s is None
     assert report.events[0].score == 5.0
 
 
 def test_a_run_says_what_its_beat_is() -> None:
     """Its number of beats, and why the one that opened it was flagged; an unknown interval is left out."""
-    report = Report(small_model())
+    report = Findings(small_model())
     finding = Finding(Kind.RUN, 250, 100, 250, "4 anomalous beats", Phase.ONSET, 4)
-    report.findings(stream(), [finding], row(usual_rr_s=np.nan))
+    report.add(stream(), [finding], row(usual_rr_s=np.nan))
     event = report.events[0]
     assert event.why == "4 anomalous beats; this one morphology: most in the QRS"
     assert event.usual_rr_s is None
@@ -100,8 +100,8 @@ def test_a_run_says_what_its_beat_is() -> None:
 
 def test_a_pause_is_not_explained_by_a_beat() -> None:
     """The beat that ends it may be odd, too, but that is an event of its own."""
-    report = Report(small_model())
-    report.findings(stream(), [Finding(Kind.RHYTHM_PAUSE, 0, 0, 650, "2.60 s without a beat")], row())
+    report = Findings(small_model())
+    report.add(stream(), [Finding(Kind.RHYTHM_PAUSE, 0, 0, 650, "2.60 s without a beat")], row())
     event = report.events[0]
     assert (event.score, event.leads, event.part) == (None, (), None)
     assert event.why == "2.60 s without a beat"
@@ -110,8 +110,8 @@ def test_a_pause_is_not_explained_by_a_beat() -> None:
 @pytest.mark.parametrize("changes", [{}, {"surprise": np.nan, "anomalous": False}])
 def test_an_end_has_no_score(changes: dict[str, Any]) -> None:
     """What ended an episode is not what was strange about it."""
-    report = Report(small_model())
-    report.findings(stream(), [Finding(Kind.RUN, 100, 100, 250, "", Phase.END, 7)], row(**changes))
+    report = Findings(small_model())
+    report.add(stream(), [Finding(Kind.RUN, 100, 100, 250, "", Phase.END, 7)], row(**changes))
     event = report.events[0]
     assert event.score is event.p_value is None
     assert (event.phase, event.beats) == (Phase.END, 7)
@@ -119,14 +119,14 @@ def test_an_end_has_no_score(changes: dict[str, Any]) -> None:
 
 def test_technical_events_have_no_score() -> None:
     """Lost signal was not judged."""
-    report = Report(small_model())
-    report.findings(stream(), [Finding(Kind.SIGNAL_LOST, 0, 0, 99, "flat", Phase.ONSET)], row())
+    report = Findings(small_model())
+    report.add(stream(), [Finding(Kind.SIGNAL_LOST, 0, 0, 99, "flat", Phase.ONSET)], row())
     assert report.events[0].score is None
 
 
 def test_a_gap_is_reported_up_to_its_last_sample() -> None:
     """From the first sample that no window covers; nothing if all are covered."""
-    report = Report(small_model())
+    report = Findings(small_model())
     report.gap(stream(), 250, 1500)
     assert not report.events
     report.gap(stream(), 250, 1600)
@@ -136,7 +136,7 @@ def test_a_gap_is_reported_up_to_its_last_sample() -> None:
 
 def test_windows_become_columns() -> None:
     """One row a scored window, p-values beside scores, NaN where nothing was judged."""
-    report = Report(small_model())
+    report = Findings(small_model())
     report.window(stream(), row())
     report.window(stream(), row(surprise=np.nan, anomalous=False, kind="fixed", quality=Quality.FLAT))
     table = report.windows()
@@ -147,14 +147,14 @@ def test_windows_become_columns() -> None:
     assert table.p_value[0] == pytest.approx(1e-5)
     assert np.isnan(table.score[1])
     assert np.isnan(table.p_value[1])
-    assert len(Report(small_model()).windows()) == 0
+    assert len(Findings(small_model()).windows()) == 0
 
 
 def test_padding_is_cut_off() -> None:
     """Rows beyond a recording's end, and technical findings that reach there, are dropped."""
-    report = Report(small_model())
+    report = Findings(small_model())
     report.window(stream(), row())
-    report.findings(stream(), [BEAT, Finding(Kind.SIGNAL_LOST, 200, 200, 300, "missing")], row())
+    report.add(stream(), [BEAT, Finding(Kind.SIGNAL_LOST, 200, 200, 300, "missing")], row())
     report.cut_at(1400)
     assert len(report.windows()) == 0
     assert [event.kind for event in report.events] == [Kind.BEAT_MORPHOLOGY]

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.detect.lead_groups import FIRST_CAPACITY, Lane
+from monitor.detect.lead_groups import FIRST_CAPACITY, LeadGroup
 from monitor.errors import StateError
 from tests.support.models import small_model
 
 
-def lane(leads: int = 2) -> Lane:
-    """A lane without streams."""
-    return Lane(small_model(), leads)
+def group(leads: int = 2) -> LeadGroup:
+    """A group without streams."""
+    return LeadGroup(small_model(), leads)
 
 
 def test_slots_are_handed_out_once() -> None:
     """More streams than slots make room for more, and none is shared."""
-    some = lane()
+    some = group()
     slots = [some.open() for _ in range(2 * FIRST_CAPACITY + 1)]
     assert len(set(slots)) == len(slots)
     assert some.learning() == len(slots)
@@ -26,7 +26,7 @@ def test_slots_are_handed_out_once() -> None:
 
 def test_a_slot_that_was_given_back_is_fresh() -> None:
     """Nothing of the stream before is left in it."""
-    some = lane()
+    some = group()
     fresh = some.take(some.open())
     slot = some.open()
     some.path.usual.ready[slot], some.path.windows.n[slot] = True, 99
@@ -41,9 +41,9 @@ def test_a_slot_that_was_given_back_is_fresh() -> None:
             assert np.array_equal(array, fresh[part][name])
 
 
-def test_what_is_taken_can_be_put_into_another_lane() -> None:
+def test_what_is_taken_can_be_put_into_another_group() -> None:
     """All parts of a slot's state move together."""
-    first, second = lane(), lane()
+    first, second = group(), group()
     slot = first.open()
     first.path.filters.n_in[slot] = 5
     first.episodes.last_r[slot] = 7
@@ -56,10 +56,10 @@ def test_what_is_taken_can_be_put_into_another_lane() -> None:
 
 def test_other_parts_or_leads_are_refused() -> None:
     """A snapshot of another number of leads, or with a part more or less, does not fit."""
-    some = lane()
+    some = group()
     slot = some.open()
     state = some.take(slot)
     with pytest.raises(StateError, match="parts"):
         some.put(slot, {name: fields for name, fields in state.items() if name != "qrs"})
     with pytest.raises(StateError, match="snapshot field"):
-        some.put(slot, lane(3).take(0))
+        some.put(slot, group(3).take(0))

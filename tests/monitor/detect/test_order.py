@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.detect.order import CLOCK_S, MAX_FILL_S, REORDER_S, Run, Stream, admit, join, new_stream
+from monitor.detect.order import CLOCK_S, MAX_FILL_S, REORDER_S, Stream, Stretch, admit, join, new_stream
 from monitor.ecg.samples import MISSING, SATURATED
 from monitor.formats.chunks import Chunk
 from tests.support.made_up import chunk_of
@@ -32,25 +32,25 @@ class Desk:
         self.stream: Stream = new_stream(piece(first))
         self.counts: Counter[str] = Counter()
         self.reasons: list[str] = []
-        self.runs: list[Run] = []
+        self.stretches: list[Stretch] = []
 
     def take(self, *chunks: Chunk) -> Desk:
         """Admit chunks one after the other."""
         for index, chunk in enumerate(chunks):
             released, refusal = admit(self.stream, chunk, index, self.counts)
-            self.runs += released
+            self.stretches += released
             self.reasons += [refusal.reason] if refusal else []
         return self
 
     @property
     def samples(self) -> list[int]:
         """Sample numbers of all runs, as they say they are."""
-        return [run.first_sample + i for run in self.runs for i in range(len(run.ecg_mv))]
+        return [stretch.first_sample + i for stretch in self.stretches for i in range(len(stretch.ecg_mv))]
 
     @property
     def measured(self) -> list[int]:
         """Sample numbers of those that were measured, as their values tell."""
-        found = [run.ecg_mv[(run.flags & MISSING) == 0] for run in self.runs]
+        found = [stretch.ecg_mv[(stretch.flags & MISSING) == 0] for stretch in self.stretches]
         return np.concatenate(found).astype(int).tolist() if found else []
 
 
@@ -59,14 +59,14 @@ def test_chunks_in_order_pass() -> None:
     desk = Desk().take(piece(0), piece(100, 30), piece(130))
     assert desk.samples == desk.measured == list(range(230))
     assert not desk.counts
-    assert not any(run.fresh for run in desk.runs)
+    assert not any(stretch.fresh for stretch in desk.stretches)
 
 
 def test_flags_come_along() -> None:
     """Not measured and saturated samples are marked."""
     chunk = piece(0, 3)
     chunk.valid[1], chunk.saturated[2] = False, True
-    assert Desk().take(chunk).runs[0].flags[:, 0].tolist() == [0, MISSING, SATURATED]
+    assert Desk().take(chunk).stretches[0].flags[:, 0].tolist() == [0, MISSING, SATURATED]
 
 
 def test_duplicates_are_ignored() -> None:
@@ -96,15 +96,15 @@ def test_a_hole_is_given_up_after_a_while() -> None:
     assert desk.samples == list(range(150 + HOLD))
     assert desk.measured == [*range(100), *range(150, 150 + HOLD)]
     assert desk.counts["gaps"] == 1
-    assert not any(run.fresh for run in desk.runs)
+    assert not any(stretch.fresh for stretch in desk.stretches)
 
 
 @pytest.mark.parametrize(("gap", "fresh"), [(FILL, False), (FILL + 1, True)])
 def test_a_long_gap_begins_a_new_segment(gap: int, fresh: bool) -> None:
     """Up to MAX_FILL_S a gap is filled; a longer one is stepped over."""
     desk = Desk().take(piece(0), piece(100 + gap, HOLD))
-    assert desk.runs[-1].fresh is fresh
-    assert desk.runs[-1].first_sample == 100 + gap
+    assert desk.stretches[-1].fresh is fresh
+    assert desk.stretches[-1].first_sample == 100 + gap
     assert len(desk.samples) == 100 + HOLD + (0 if fresh else gap)
 
 
@@ -170,9 +170,9 @@ def test_whatever_comes_samples_go_forward(firsts: list[tuple[int, int]]) -> Non
     desk = Desk().take(piece(0), *(piece(first, n) for first, n in firsts))
     assert desk.samples == sorted(set(desk.samples))
     end = 0
-    for run in desk.runs:
-        assert run.fresh or run.first_sample == end
-        end = run.first_sample + len(run.ecg_mv)
+    for stretch in desk.stretches:
+        assert stretch.fresh or stretch.first_sample == end
+        end = stretch.first_sample + len(stretch.ecg_mv)
     assert set(desk.measured) <= set(desk.samples)
     assert sum(len(chunk) for chunk in desk.stream.held) <= 30 * 300
 
@@ -206,9 +206,11 @@ def test_a_chunk_describes_its_stream() -> None:
 def test_runs_are_joined_up_to_a_fresh_one() -> None:
     """A batch is one pass for each segment."""
     desk = Desk().take(piece(0), piece(100), piece(200 + FILL + 1, HOLD), piece(300 + FILL + HOLD))
-    desk.runs += [Run(np.zeros((0, 1), np.float32), np.zeros((0, 1), np.uint8), desk.stream.expected, False)]
-    joined = join(desk.runs)
-    assert [run.fresh for run in joined] == [False, True]
-    assert [run.first_sample for run in joined] == [0, 200 + FILL + 1]
+    desk.stretches += [
+        Stretch(np.zeros((0, 1), np.float32), np.zeros((0, 1), np.uint8), desk.stream.expected, False)
+    ]
+    joined = join(desk.stretches)
+    assert [stretch.fresh for stretch in joined] == [False, True]
+    assert [stretch.first_sample for stretch in joined] == [0, 200 + FILL + 1]
     assert len(joined[0].ecg_mv) == 200
     assert join([]) == []

@@ -11,9 +11,9 @@ from kafka.partitioner.default import DefaultPartitioner
 
 from monitor.errors import DecodeError
 from monitor.formats.events import Kind
-from monitor.formats.reviews import Opinion, Verdict, decode_verdict, encode_verdict, partition_of, standing
+from monitor.formats.reviews import Opinion, Review, decode_review, encode_review, partition_of, standing
 
-FALSE = Verdict(
+FALSE = Review(
     id="0" * 32,
     event_id="e" * 32,
     stream="bed-1",
@@ -27,20 +27,20 @@ MISSED = msgspec.structs.replace(
 )
 
 
-def undo(of: Verdict, name: str) -> Verdict:
+def undo(of: Review, name: str) -> Review:
     """The record that takes `of` back."""
     return msgspec.structs.replace(of, id=name * 32, undoes=of.id)
 
 
 def written(**changes: Any) -> bytes:
     """The false alarm's record with some fields changed."""
-    return json.dumps(json.loads(encode_verdict(FALSE)) | changes).encode()
+    return json.dumps(json.loads(encode_review(FALSE)) | changes).encode()
 
 
-@pytest.mark.parametrize("verdict", [FALSE, MISSED, undo(FALSE, "2")])
-def test_a_verdict_survives_its_encoding(verdict: Verdict) -> None:
+@pytest.mark.parametrize("review", [FALSE, MISSED, undo(FALSE, "2")])
+def test_a_verdict_survives_its_encoding(review: Review) -> None:
     """A missed event and an undo, too."""
-    assert decode_verdict(encode_verdict(verdict)) == verdict
+    assert decode_review(encode_review(review)) == review
 
 
 def test_the_key_is_the_event() -> None:
@@ -64,7 +64,7 @@ def test_the_key_is_the_event() -> None:
 def test_a_bad_verdict_is_refused(value: bytes | None, reason: str) -> None:
     """A verdict speaks of an event, unless it says that there is none."""
     with pytest.raises(DecodeError) as caught:
-        decode_verdict(value)
+        decode_review(value)
     assert caught.value.reason == reason
 
 

@@ -26,7 +26,7 @@ from monitor.config import Settings, load_settings
 from monitor.formats.beats import encode_beats
 from monitor.formats.events import encode_event
 from monitor.formats.profiles import Profile, encode_profile
-from monitor.formats.reviews import Opinion, Verdict, encode_verdict, partition_of
+from monitor.formats.reviews import Opinion, Review, encode_review, partition_of
 from monitor.web.feed import MAX_UNANSWERED, Feed, Fresh
 from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics, new_web_metrics
@@ -98,9 +98,9 @@ def read(settings: Settings, topic: str) -> list[Any]:
         reader.close()
 
 
-def verdict(event_id: str) -> Verdict:
+def review(event_id: str) -> Review:
     """Somebody's word on an event."""
-    return Verdict(
+    return Review(
         id=uuid.uuid4().hex,
         event_id=event_id,
         stream="a",
@@ -123,11 +123,11 @@ def test_history_and_news_of_every_topic_are_read(each_broker: str) -> None:
         ("events", b"a", encode_event(found)),
     )
     write(settings, ("beats", None, encode_beats(windows([(500, "beat", False, "good")]))), partition=place)
-    write(settings, ("feedback", found.id.encode(), encode_verdict(verdict(found.id))), partition=place)
+    write(settings, ("feedback", found.id.encode(), encode_review(review(found.id))), partition=place)
     write(settings, ("profiles", b"a", encode_profile(Profile(stream="a", at_us=1, paced=True))))
     with reading(settings) as made:
         wait_until(lambda: made.store.profile("a") is not None and made.feed.state == "ok", 20, "the history")
-        wait_until(lambda: bool(made.store.verdicts("a")), 20, "the verdict")
+        wait_until(lambda: bool(made.store.reviews("a")), 20, "the verdict")
         assert made.told == []
         assert made.store.look("a", lambda known: len(known.history)) == 5
         beats = made.store.look("a", lambda known: known.beats.rows("s")["sample"].tolist())

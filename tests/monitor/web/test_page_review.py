@@ -22,7 +22,7 @@ def _review(page: Page, bedside: Bedside, who: str = "Anna") -> str:
     return str(page.get_attribute(".event", "data-event"))
 
 
-def _verdicts(bedside: Bedside, by: str) -> list[dict[str, Any]]:
+def _reviews(bedside: Bedside, by: str) -> list[dict[str, Any]]:
     return [each for each in bedside.read("feedback") if each["by"] == by]
 
 
@@ -32,7 +32,7 @@ def test_a_verdict_reaches_the_topic(page: Page, bedside: Bedside, devices: Devi
     event = _review(page, bedside, "Anna")
     page.keyboard.press("f")
     expect(page.locator("#notice")).to_contain_text("Kept: false alarm.")
-    (record,) = _verdicts(bedside, "Anna")
+    (record,) = _reviews(bedside, "Anna")
     assert (record["event_id"], record["stream"], record["verdict"]) == (event, "bed-001", "false_alarm")
     assert before_us <= record["at_us"] <= now_us()
     assert record["time_us"] == next(each.time_us for each in devices.sent if each.id == event)
@@ -46,7 +46,7 @@ def test_a_verdict_is_taken_back(page: Page, bedside: Bedside, devices: Devices)
     expect(page.locator("#notice")).to_contain_text("Kept: confirmed.")
     page.keyboard.press("u")
     expect(page.locator("#notice")).to_contain_text("Undone: confirmed.")
-    first, second = _verdicts(bedside, "Ben")
+    first, second = _reviews(bedside, "Ben")
     assert (first["verdict"], second["undoes"]) == ("confirmed", first["id"])
     expect(page.locator(f'.event[data-event="{event}"]')).to_contain_text("Not reviewed yet.")
 
@@ -58,7 +58,7 @@ def test_another_kind_is_said(page: Page, bedside: Bedside, devices: Devices) ->
     page.keyboard.press("Escape")
     page.locator("body").press("o")
     expect(page.locator("#notice")).to_contain_text("Kept: another kind: early beat.")
-    (record,) = _verdicts(bedside, "Cleo")
+    (record,) = _reviews(bedside, "Cleo")
     assert (record["verdict"], record["kind"]) == ("other", "beat.early")
 
 
@@ -99,7 +99,7 @@ def test_a_missed_event_is_marked(page: Page, bedside: Bedside, devices: Devices
     page.locator(".stage").focus()
     page.keyboard.press("x")
     expect(page.locator("#notice")).to_contain_text("Kept: missed by the monitor")
-    (record,) = _verdicts(bedside, "Eva")
+    (record,) = _reviews(bedside, "Eva")
     assert (record["event_id"], record["verdict"], record["kind"]) == (None, "missed", "run")
     assert record["time_us"] == pytest.approx(at_us, abs=1000)
     before = ink(page, "canvas.strip")
@@ -119,10 +119,10 @@ def test_a_group_is_judged_at_once(page: Page, bedside: Bedside, devices: Device
     assert count > 1
     card.locator("button").first.click()
     expect(page.locator("#notice")).to_contain_text(f"({count} events)")
-    wait_for(lambda: len(_verdicts(bedside, "Finn")) == count, what="verdicts")
-    assert len({each["event_id"] for each in _verdicts(bedside, "Finn")}) == count
+    wait_for(lambda: len(_reviews(bedside, "Finn")) == count, what="verdicts")
+    assert len({each["event_id"] for each in _reviews(bedside, "Finn")}) == count
     page.locator("body").press("u")
-    wait_for(lambda: len(_verdicts(bedside, "Finn")) == 2 * count, what="undone verdicts")
+    wait_for(lambda: len(_reviews(bedside, "Finn")) == 2 * count, what="undone verdicts")
 
 
 def test_agreement_counts_verdicts(page: Page, bedside: Bedside, devices: Devices) -> None:

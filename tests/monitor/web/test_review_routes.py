@@ -40,7 +40,7 @@ def test_a_verdict_is_written_and_shown() -> None:
     browser, scribe = reviewing()
     answer = browser.post("/api/verdicts", json=new(), headers=ORIGIN)
     assert answer.status_code == 201
-    (written,) = scribe.verdicts
+    (written,) = scribe.reviews
     assert (written.event_id, written.stream, written.time_us) == (FOUND.id, "a", FOUND.event.time_us)
     assert (written.verdict, written.by, written.undoes) == (Opinion.CONFIRMED, "Ada", None)
     assert answer.json()["id"] == written.id
@@ -54,7 +54,7 @@ def test_a_missed_event_has_a_time_and_no_id() -> None:
     browser, scribe = reviewing()
     body = new(event_id=None, verdict="missed", time_us=START_US + 7, kind="run")
     assert browser.post("/api/verdicts", json=body, headers=ORIGIN).status_code == 201
-    assert (scribe.verdicts[0].time_us, scribe.verdicts[0].kind) == (START_US + 7, "run")
+    assert (scribe.reviews[0].time_us, scribe.reviews[0].kind) == (START_US + 7, "run")
 
 
 def test_an_undo_is_a_record_of_its_own() -> None:
@@ -63,7 +63,7 @@ def test_an_undo_is_a_record_of_its_own() -> None:
     first = browser.post("/api/verdicts", json=new(), headers=ORIGIN).json()["id"]
     undo = browser.post(f"/api/verdicts/{first}/undo", json={"by": "Bo"}, headers=ORIGIN)
     assert undo.status_code == 201
-    assert (scribe.verdicts[1].undoes, scribe.verdicts[1].by) == (first, "Bo")
+    assert (scribe.reviews[1].undoes, scribe.reviews[1].by) == (first, "Bo")
     assert browser.get("/api/events").json()["events"][0]["verdict"] is None
     assert browser.post(f"/api/verdicts/{first}/undo", json={"by": "Bo"}, headers=ORIGIN).status_code == 409
     again = browser.post(f"/api/verdicts/{undo.json()['id']}/undo", json={"by": "Cy"}, headers=ORIGIN)
@@ -94,7 +94,7 @@ def test_bad_verdicts_are_refused(body: Any, status: int) -> None:
     browser, scribe = reviewing()
     answer = browser.post("/api/verdicts", json=body, headers=ORIGIN)
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
-    assert scribe.verdicts == []
+    assert scribe.reviews == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_another_sites_page_can_not_write(headers: dict[str, str], status: int) 
     ):
         answer = browser.request(method, path, content=b"{}", headers=headers)
         assert answer.status_code == status
-    assert (scribe.verdicts, scribe.profiles) == ([], [])
+    assert (scribe.reviews, scribe.profiles) == ([], [])
 
 
 def test_a_body_without_end_is_cut_off() -> None:
@@ -187,7 +187,7 @@ def test_an_undo_of_nothing_is_refused() -> None:
     """And not written."""
     browser, scribe = reviewing()
     answer = browser.post(f"/api/verdicts/{'0' * 32}/undo", json={"by": "Bo"}, headers=ORIGIN)
-    assert (answer.status_code, scribe.verdicts) == (404, [])
+    assert (answer.status_code, scribe.reviews) == (404, [])
 
 
 def test_a_proxys_word_counts_more_than_the_browsers() -> None:
@@ -201,5 +201,5 @@ def test_a_proxys_word_counts_more_than_the_browsers() -> None:
     said = browser.post("/api/verdicts", json=new(), headers=logged_in).json()
     browser.post(f"/api/verdicts/{said['id']}/undo", json={"by": "Bo"}, headers=logged_in)
     browser.put("/api/profiles/a", json={"by": "Bo"}, headers=logged_in)
-    assert [each.by for each in scribe.verdicts] == ["dr.grace", "dr.grace"]
+    assert [each.by for each in scribe.reviews] == ["dr.grace", "dr.grace"]
     assert [each.by for each in scribe.profiles] == ["dr.grace"]

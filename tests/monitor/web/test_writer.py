@@ -12,7 +12,7 @@ import pytest
 from monitor.broker.topics import create_topics
 from monitor.errors import BrokerError
 from monitor.formats.profiles import Profile, decode_profile
-from monitor.formats.reviews import Opinion, Verdict, decode_verdict, partition_of
+from monitor.formats.reviews import Opinion, Review, decode_review, partition_of
 from monitor.web.writer import Writer
 from tests.monitor.web.test_feed import read, reading, settings_on, write
 from tests.support.daemon.harness import wait_until
@@ -21,9 +21,9 @@ from tests.support.web.made import START_US, chunk_value
 pytestmark = pytest.mark.integration
 
 
-def verdict(stream: str) -> Verdict:
+def review(stream: str) -> Review:
     """Somebody's word on an event."""
-    return Verdict(
+    return Review(
         id=uuid.uuid4().hex,
         event_id=uuid.uuid4().hex,
         stream=stream,
@@ -39,16 +39,16 @@ def test_verdicts_lie_beside_their_streams(each_broker: str) -> None:
     settings = settings_on(each_broker)
     create_topics(settings.kafka, 5)
     streams = [f"s{number}" for number in range(6)]
-    said = [verdict(stream) for stream in streams]
+    said = [review(stream) for stream in streams]
     writer = Writer(settings.kafka)
     for each in said:
-        writer.verdict(each)
+        writer.review(each)
         writer.profile(Profile(stream=each.stream, at_us=1, paced=True))
         write(settings, ("signal", each.stream.encode(), chunk_value(0, each.stream)))
     writer.close()
     with reading(settings) as made:
-        wait_until(lambda: len(made.store.verdicts("s5")) == 1 and made.feed.state == "ok", 20, "the records")
-        assert [made.store.verdicts(stream) for stream in streams] == [[each] for each in said]
+        wait_until(lambda: len(made.store.reviews("s5")) == 1 and made.feed.state == "ok", 20, "the records")
+        assert [made.store.reviews(stream) for stream in streams] == [[each] for each in said]
     places = {
         topic: {record.key: record.partition for record in read(settings, topic)}
         for topic in ("signal", "feedback", "profiles")
@@ -57,7 +57,7 @@ def test_verdicts_lie_beside_their_streams(each_broker: str) -> None:
         place = places["signal"][each.stream.encode()]
         assert place == partition_of(each.stream, range(5))
         assert places["feedback"][each.key] == places["profiles"][each.stream.encode()] == place
-    assert {decode_verdict(record.value).id for record in read(settings, "feedback")} == {v.id for v in said}
+    assert {decode_review(record.value).id for record in read(settings, "feedback")} == {v.id for v in said}
     assert all(decode_profile(record.value, record.key) for record in read(settings, "profiles"))
 
 
@@ -79,5 +79,5 @@ def test_a_topic_that_is_missing_is_said(kafka_broker: str, caplog: pytest.LogCa
     caplog.set_level(logging.CRITICAL, "kafka")
     writer = Writer(settings_on(kafka_broker).kafka)
     with pytest.raises(BrokerError, match="feedback"):
-        writer.verdict(verdict("a"))
+        writer.review(review("a"))
     writer.close()

@@ -13,17 +13,17 @@ from monitor.formats.events import CLOUDEVENT, Kind, decode_event
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.batches import BEATS_PER_RECORD, Batches
 from monitor.worker.metrics import new_metrics
-from monitor.worker.partition import PartitionProgress
-from monitor.worker.settings import Tunings
+from monitor.worker.partition import Partition
+from monitor.worker.settings import SettingsInForce
 from tests.support.daemon.harness import chunk
-from tests.support.kafka_fakes import Record, progress
+from tests.support.kafka_fakes import Record, partition
 from tests.support.stub_detector import StubDetector
 
 
 def _batches(detector: StubDetector | None = None, **delivery: Any) -> Batches:
     metrics = new_metrics()
     return Batches(
-        detector or StubDetector(), metrics, Topics(), DeliverySettings(**delivery), Tunings(metrics)
+        detector or StubDetector(), metrics, Topics(), DeliverySettings(**delivery), SettingsInForce(metrics)
     )
 
 
@@ -31,13 +31,13 @@ def _records(stream: str, first: int, last: int, number: int = 0) -> list[Record
     return [Record(chunk(stream, at, peak=True), at, stream.encode(), number) for at in range(first, last)]
 
 
-def _sent(part: PartitionProgress, topic: str) -> list[Any]:
+def _sent(part: Partition, topic: str) -> list[Any]:
     return [record for record in part.pending.records if record.topic == topic]
 
 
 def test_events_carry_their_streams_key_and_type() -> None:
     """One event a peak, in order, as CloudEvents."""
-    part = progress()
+    part = partition()
     assert _batches().process({part: _records("s", 0, 2)}) == ["s", "s"]
     events = _sent(part, "ecg.events")
     assert [decode_event(record.value).first_sample for record in events] == [0, 250]
@@ -50,9 +50,9 @@ def test_events_carry_their_streams_key_and_type() -> None:
 
 def test_a_profile_parts_a_batch() -> None:
     """From its first record on it holds, in the same batch, and the next commit writes the state."""
-    batches, part = _batches(), progress()
+    batches, part = _batches(), partition()
     value = encode_profile(Profile(stream="s", at_us=0, muted_until_us=1 << 53))
-    batches.tunings.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
+    batches.in_force.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
     records = _records("s", 0, 4)
     for record in records:
         record.timestamp = 2000 + 500 * record.offset
@@ -67,10 +67,10 @@ def test_a_profile_parts_a_batch() -> None:
 
 def test_a_profile_waits_for_the_end_of_a_replay() -> None:
     """What is read again was decided without it, if the state does not name it."""
-    detector, part = StubDetector(), progress(replay=0, committed=2)
+    detector, part = StubDetector(), partition(replay=0, committed=2)
     batches = _batches(detector)
     value = encode_profile(Profile(stream="s", at_us=0, paced=True))
-    batches.tunings.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
+    batches.in_force.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
     batches.process({part: _records("s", 0, 2)})
     assert detector.tunings == {}
     batches.process({part: _records("s", 2, 3)})
@@ -79,7 +79,7 @@ def test_a_profile_waits_for_the_end_of_a_replay() -> None:
 
 def test_beats_are_one_record_a_partition() -> None:
     """Each with its own partition's windows, to the same number."""
-    parts = {number: progress(number=number) for number in (0, 3)}
+    parts = {number: partition(number=number) for number in (0, 3)}
     _batches().process({part: _records(f"s{at}", 0, 3, at) for at, part in parts.items()})
     for number, part in parts.items():
         (beats,) = _sent(part, "ecg.beats")
@@ -89,7 +89,7 @@ def test_beats_are_one_record_a_partition() -> None:
 
 def test_beats_can_be_switched_off() -> None:
     """Events go out all the same."""
-    part = progress()
+    part = partition()
     _batches(write_beats=False).process({part: _records("s", 0, 2)})
     assert (len(_sent(part, "ecg.beats")), len(_sent(part, "ecg.events"))) == (0, 2)
 
@@ -98,14 +98,14 @@ def test_many_beats_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """No record of beats outgrows the broker's limit."""
     assert BEATS_PER_RECORD * 150 < 1_000_000
     monkeypatch.setattr("monitor.worker.batches.BEATS_PER_RECORD", 2)
-    part = progress()
+    part = partition()
     _batches().process({part: _records("s", 0, 5)})
     assert [len(decode_beats(record.value)) for record in _sent(part, "ecg.beats")] == [2, 2, 1]
 
 
 def test_muted_records_move_state_and_say_nothing() -> None:
     """Read again after a restart they lead to the same events later, and to none now."""
-    whole, resumed = progress(), progress(replay=0, committed=3)
+    whole, resumed = partition(), partition(replay=0, committed=3)
     _batches().process({whole: _records("s", 0, 5)})
     _batches().process({resumed: [*_records("s", 0, 5), Record(b"\xc1", 5)]})
     assert _sent(resumed, "ecg.events") == _sent(whole, "ecg.events")[3:]
@@ -116,22 +116,22 @@ def test_muted_records_move_state_and_say_nothing() -> None:
 def test_ecg_is_counted_in_seconds_where_it_is_heard() -> None:
     """Neither a refused chunk nor one that is read again after a restart makes a patient-hour."""
     metrics = new_metrics()
-    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings(), Tunings(metrics))
+    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings(), SettingsInForce(metrics))
     refused = Record(chunk("s", 0), 5, b"s")
-    batches.process({progress(replay=0, committed=3): [*_records("s", 0, 5), refused]})
+    batches.process({partition(replay=0, committed=3): [*_records("s", 0, 5), refused]})
     assert metrics.registry.get_sample_value("ecg_monitor_signal_seconds_total") == 2.0
 
 
 def test_alarms_are_the_events_that_begin_something() -> None:
     """Each peak of the stub is an event of its own."""
-    part = progress()
+    part = partition()
     _batches().process({part: _records("s", 0, 2)})
     assert part.pending.alarms == [Kind.BEAT_MORPHOLOGY] * 2
 
 
 def test_muted_bad_records_are_not_buried_again() -> None:
     """Neither undecodable ones nor those that the detector refuses."""
-    part = progress(replay=0, committed=3)
+    part = partition(replay=0, committed=3)
     again = _records("s", 0, 1)[0]
     _batches().process({part: [Record(b"\xc1", 0), *_records("s", 1, 2), Record(again.value, 2, b"s")]})
     assert part.pending.dead == []
@@ -140,14 +140,14 @@ def test_muted_bad_records_are_not_buried_again() -> None:
 def test_records_within_a_snapshot_are_skipped() -> None:
     """The detector does not see them a second time."""
     detector = StubDetector()
-    part = progress(replay=0, committed=4, s=3)
+    part = partition(replay=0, committed=4, s=3)
     _batches(detector).process({part: _records("s", 0, 4)})
     assert detector.memory["s"].chunks == 1
 
 
 def test_a_batch_of_nothing_good_needs_no_detector() -> None:
     """It ends in dead letters, and the offset moves on."""
-    part = progress()
+    part = partition()
     assert _batches().process({part: [Record(None, 0), Record(b"", 1), Record(b"x", 2)]}) == []
     assert part.pending.dead == ["empty", "empty", "field"]
     assert part.next_offset == 3
@@ -155,7 +155,7 @@ def test_a_batch_of_nothing_good_needs_no_detector() -> None:
 
 def test_a_refused_chunk_is_buried_where_it_came_from() -> None:
     """The detector's index leads to the record."""
-    part = progress()
+    part = partition()
     old = Record(chunk("s", 0), 1, b"s")
     _batches().process({part: [*_records("s", 4, 5), old]})
     (letter,) = _sent(part, "ecg.deadletter")
@@ -165,6 +165,6 @@ def test_a_refused_chunk_is_buried_where_it_came_from() -> None:
 
 def test_a_content_type_of_bad_bytes_is_refused_not_fatal() -> None:
     """Headers come from outside, too."""
-    part = progress()
+    part = partition()
     _batches().process({part: [Record(chunk("s", 0), 0, b"s", headers=[("content-type", b"\xff\xfe")])]})
     assert part.pending.dead == ["content_type"]

@@ -15,15 +15,15 @@ from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.commits import Committer
 from monitor.worker.metrics import Metrics, new_metrics
 from monitor.worker.positions import replay_offset
-from monitor.worker.settings import Tunings
+from monitor.worker.settings import SettingsInForce
 from tests.support.kafka_fakes import (
     REBALANCING,
     STRANGER,
     FakeConsumer,
     FakeDelivery,
     Record,
+    partition,
     place,
-    progress,
 )
 from tests.support.stub_detector import Memory, StubDetector
 
@@ -37,16 +37,16 @@ class Bench:
         monkeypatch.setattr("monitor.worker.commits.time.sleep", lambda _: None)
         self.consumer, self.delivery = FakeConsumer(), FakeDelivery(refuse)
         self.detector, self.metrics = StubDetector(), new_metrics()
-        self.tunings = Tunings(self.metrics)
+        self.in_force = SettingsInForce(self.metrics)
         self.committer = Committer(
             load_settings(None, settings),
             self.detector,
             self.metrics,
             self.consumer,
             self.delivery,
-            self.tunings,
+            self.in_force,
         )
-        self.part = progress()
+        self.part = partition()
         self.owned = {place(): self.part}
 
     def take_in(self, stream: str = "s", event: bool = False) -> None:
@@ -98,8 +98,8 @@ def test_state_names_the_setting_in_force(monkeypatch: pytest.MonkeyPatch) -> No
     """And is written at the next commit where one has just taken effect."""
     bench = Bench(monkeypatch)
     value = encode_profile(Profile(stream="s", at_us=0, paced=True))
-    bench.tunings.learn(Record(value, 7, b"s", timestamp=0))
-    bench.tunings.change("s", 5000, replayed=False)
+    bench.in_force.learn(Record(value, 7, b"s", timestamp=0))
+    bench.in_force.change("s", 5000, replayed=False)
     bench.take_in()
     bench.part.hasten("s")
     bench.step(0.5)
@@ -214,7 +214,7 @@ def test_a_worker_leaves_even_if_its_last_commit_fails(monkeypatch: pytest.Monke
 def test_a_partition_being_replayed_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its offset would go back."""
     bench = Bench(monkeypatch)
-    bench.part = progress(replay=0, committed=5)
+    bench.part = partition(replay=0, committed=5)
     bench.owned = {place(): bench.part}
     bench.take_in()
     assert bench.step(10.0) == 0

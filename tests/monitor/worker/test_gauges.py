@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from monitor.config import load_settings
 from monitor.worker.gauges import Gauges
 from monitor.worker.metrics import Metrics, new_metrics
-from tests.support.kafka_fakes import FakeConsumer, place, progress
+from tests.support.kafka_fakes import FakeConsumer, partition, place
 from tests.support.stub_detector import Memory, StubDetector
 
 LAG = 'partition="0",topic="ecg.signal"'
@@ -92,7 +92,7 @@ def test_a_stream_long_silent_is_no_longer_counted(gauges: Gauges, clock: Clock,
 def test_lag_is_counted_and_timed(gauges: Gauges, metrics: Metrics) -> None:
     """By the end of the partition, and by the age of the last record processed."""
     gauges.reached(place(), round(1000 * (time.time() - 30)))
-    gauges.update({place(): progress(replay=4)})
+    gauges.update({place(): partition(replay=4)})
     lines = _lines(metrics)
     assert f"consumer_lag_records{{{LAG}}} 6.0" in lines
     (seconds,) = (line for line in lines if line.startswith("consumer_lag_seconds{"))
@@ -102,7 +102,7 @@ def test_lag_is_counted_and_timed(gauges: Gauges, metrics: Metrics) -> None:
 def test_no_lag_is_no_age(gauges: Gauges, metrics: Metrics, consumer: FakeConsumer) -> None:
     """However long ago the last record was; so is an end that is not known."""
     gauges.reached(place(), 0)
-    gauges.update({place(): progress(replay=10), place(1): progress(replay=3, number=1)})
+    gauges.update({place(): partition(replay=10), place(1): partition(replay=3, number=1)})
     assert f"consumer_lag_seconds{{{LAG}}} 0.0" in _lines(metrics)
     assert 'consumer_lag_records{partition="1",topic="ecg.signal"} 0.0' in _lines(metrics)
 
@@ -110,7 +110,7 @@ def test_no_lag_is_no_age(gauges: Gauges, metrics: Metrics, consumer: FakeConsum
 def test_a_partition_given_away_is_no_longer_shown(gauges: Gauges, metrics: Metrics) -> None:
     """Its next owner shows it; and its streams are no longer counted."""
     gauges.saw(["s"])
-    gauges.update({place(): progress()})
+    gauges.update({place(): partition()})
     gauges.forget(place(), ["s"])
     gauges.forget(place(1), [])
     assert not [line for line in _lines(metrics) if line.startswith("consumer_lag_records{")]

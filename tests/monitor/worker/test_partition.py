@@ -6,25 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.kafka_fakes import progress
+from tests.support.kafka_fakes import partition
 
 
 def test_what_is_committed_is_muted() -> None:
     """Records before the committed offset are read for their effect on state only."""
-    part = progress(replay=5, committed=10)
+    part = partition(replay=5, committed=10)
     assert [part.muted(offset) for offset in (5, 9, 10)] == [True, True, False]
 
 
 def test_what_a_snapshot_holds_is_skipped() -> None:
     """A restored stream wants only what came after its snapshot; an unknown one wants all."""
-    part = progress(replay=5, committed=10, a=8)
+    part = partition(replay=5, committed=10, a=8)
     assert [part.wants("a", offset) for offset in (7, 8)] == [False, True]
     assert part.wants("b", 5)
 
 
 def test_replaying_ends_at_the_committed_offset() -> None:
     """Until then there is nothing to commit, and no snapshot is due."""
-    part = progress(replay=5, committed=7)
+    part = partition(replay=5, committed=7)
     part.note("a", 5, now_s=0)
     part.advance(5)
     assert (part.replaying, part.dirty, part.due(100.0)) == (True, False, [])
@@ -36,7 +36,7 @@ def test_replaying_ends_at_the_committed_offset() -> None:
 
 def test_offsets_do_not_go_back() -> None:
     """A record that was processed cannot come again unnoticed."""
-    part = progress(replay=5)
+    part = partition(replay=5)
     part.advance(8)
     with pytest.raises(ValueError, match="went back from 9 to 9"):
         part.advance(8)
@@ -44,7 +44,7 @@ def test_offsets_do_not_go_back() -> None:
 
 def test_replay_begins_at_the_first_input_that_no_snapshot_holds() -> None:
     """A stream without a snapshot holds the replay offset back; written snapshots let it go."""
-    part = progress()
+    part = partition()
     for offset, stream in enumerate(["a", "b", "a", "b"]):
         part.note(stream, offset, now_s=0)
     part.advance(3)
@@ -55,7 +55,7 @@ def test_replay_begins_at_the_first_input_that_no_snapshot_holds() -> None:
 
 def test_snapshots_are_due_once_an_interval() -> None:
     """The first within the interval, at the stream's own phase; the next a whole interval later."""
-    part = progress()
+    part = partition()
     part.note("a", 0, now_s=0)
     part.advance(0)
     assert part.due(5.0) == ["a"]
@@ -67,7 +67,7 @@ def test_snapshots_are_due_once_an_interval() -> None:
 
 def test_a_commit_hands_over_what_was_pending() -> None:
     """The next one begins empty."""
-    part = progress()
+    part = partition()
     part.pending.inputs = 3
     part.note("a", 0, now_s=0)
     part.advance(0)
@@ -78,7 +78,7 @@ def test_a_commit_hands_over_what_was_pending() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=40))
 def test_a_restart_anywhere_sees_every_input_that_no_snapshot_holds(moves: list[tuple[str, bool]]) -> None:
     """From the replay offset on, a stream's input after its snapshot is complete."""
-    part, held, seen = progress(), dict.fromkeys("abc", 0), []
+    part, held, seen = partition(), dict.fromkeys("abc", 0), []
     for offset, (stream, snapshot) in enumerate(moves):
         part.note(stream, offset, now_s=0)
         part.advance(offset)

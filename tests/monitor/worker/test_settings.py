@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from monitor.detect.interface import PLAIN, Tuning
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.metrics import new_metrics
-from monitor.worker.settings import EFFECT_MS, Tunings
+from monitor.worker.settings import EFFECT_MS, SettingsInForce
 from tests.support.kafka_fakes import Record
 
 NOW_MS = 1_700_000_000_000
@@ -22,17 +22,17 @@ def setting(offset: int, at_ms: int = NOW_MS, **fields: Any) -> Record:
     return Record(value, offset, b"s", topic="ecg.profiles", timestamp=at_ms)
 
 
-def knowing(*records: Record) -> Tunings:
+def knowing(*records: Record) -> SettingsInForce:
     """Tunings that have read these."""
-    tunings = Tunings(new_metrics())
+    in_force = SettingsInForce(new_metrics())
     for record in records:
-        tunings.learn(record)
-    return tunings
+        in_force.learn(record)
+    return in_force
 
 
-def at(tunings: Tunings, ms: int, *, replayed: bool = False) -> tuple[Tuning | None, bool]:
+def at(in_force: SettingsInForce, ms: int, *, replayed: bool = False) -> tuple[Tuning | None, bool]:
     """What changes with a record of "s" so long after NOW_MS."""
-    return tunings.change("s", NOW_MS + ms, replayed)
+    return in_force.change("s", NOW_MS + ms, replayed)
 
 
 LOUDER: dict[str, Any] = {"false_alarm_budget_per_hour": 60.0}
@@ -45,39 +45,39 @@ def test_nothing_is_set_of_most_streams() -> None:
 
 def test_a_profile_takes_effect_two_seconds_after_it_was_written() -> None:
     """With the first record of that time, and once."""
-    tunings = knowing(setting(0, **LOUDER))
-    assert at(tunings, EFFECT_MS - 1) == (None, False)
-    assert at(tunings, EFFECT_MS) == (LOUD, True)
-    assert at(tunings, EFFECT_MS) == (None, False)
+    in_force = knowing(setting(0, **LOUDER))
+    assert at(in_force, EFFECT_MS - 1) == (None, False)
+    assert at(in_force, EFFECT_MS) == (LOUD, True)
+    assert at(in_force, EFFECT_MS) == (None, False)
 
 
 def test_one_that_was_learned_late_takes_effect_at_once() -> None:
     """The page's clock may be behind."""
-    tunings = knowing()
-    assert at(tunings, 10**6) == (None, False)
-    tunings.learn(setting(0, **LOUDER))
-    assert at(tunings, 10**6) == (LOUD, True)
+    in_force = knowing()
+    assert at(in_force, 10**6) == (None, False)
+    in_force.learn(setting(0, **LOUDER))
+    assert at(in_force, 10**6) == (LOUD, True)
 
 
 def test_the_last_one_due_counts() -> None:
     """Those between are passed over."""
-    tunings = knowing(setting(0, **LOUDER), setting(1, NOW_MS + 5, paced=True))
-    assert at(tunings, EFFECT_MS + 5) == (Tuning(paced=True), True)
+    in_force = knowing(setting(0, **LOUDER), setting(1, NOW_MS + 5, paced=True))
+    assert at(in_force, EFFECT_MS + 5) == (Tuning(paced=True), True)
 
 
 def test_a_record_without_a_value_takes_everything_back() -> None:
     """The stream is as if nobody had set anything."""
-    tunings = knowing(setting(0, **LOUDER), setting(1, NOW_MS + 100))
-    assert at(tunings, EFFECT_MS)[0] == LOUD
-    assert at(tunings, EFFECT_MS + 100) == (PLAIN, True)
+    in_force = knowing(setting(0, **LOUDER), setting(1, NOW_MS + 100))
+    assert at(in_force, EFFECT_MS)[0] == LOUD
+    assert at(in_force, EFFECT_MS + 100) == (PLAIN, True)
 
 
 def test_muting_ends_by_itself() -> None:
     """With the first record of that time; no new state has to be written for it."""
-    tunings = knowing(setting(0, muted_until_us=1000 * (NOW_MS + 9000)))
-    assert at(tunings, EFFECT_MS) == (Tuning(muted=True), True)
-    assert at(tunings, 8999) == (None, False)
-    assert at(tunings, 9000) == (PLAIN, False)
+    in_force = knowing(setting(0, muted_until_us=1000 * (NOW_MS + 9000)))
+    assert at(in_force, EFFECT_MS) == (Tuning(muted=True), True)
+    assert at(in_force, 8999) == (None, False)
+    assert at(in_force, 9000) == (PLAIN, False)
 
 
 def test_a_restored_stream_goes_on_with_what_its_state_names() -> None:
@@ -94,9 +94,9 @@ def test_a_restored_stream_goes_on_with_what_its_state_names() -> None:
 
 def test_a_name_of_another_version_is_passed_over() -> None:
     """The topic's settings count instead."""
-    tunings = knowing(setting(0, **LOUDER))
-    tunings.take_up("s", b'{"number": 3}')
-    assert at(tunings, EFFECT_MS) == (LOUD, True)
+    in_force = knowing(setting(0, **LOUDER))
+    in_force.take_up("s", b'{"number": 3}')
+    assert at(in_force, EFFECT_MS) == (LOUD, True)
 
 
 def test_a_topic_that_was_made_anew_is_believed() -> None:
@@ -110,30 +110,30 @@ def test_a_topic_that_was_made_anew_is_believed() -> None:
 
 def test_a_replay_goes_by_the_state_alone() -> None:
     """Whatever had taken effect before its end is in the state, so the rest waits for the end."""
-    tunings = knowing(setting(0, **LOUDER))
-    tunings.take_up("s", None)
-    assert at(tunings, 10**6, replayed=True) == (None, False)
-    assert at(tunings, 10**6) == (LOUD, True)
+    in_force = knowing(setting(0, **LOUDER))
+    in_force.take_up("s", None)
+    assert at(in_force, 10**6, replayed=True) == (None, False)
+    assert at(in_force, 10**6) == (LOUD, True)
 
 
 def test_a_forgotten_stream_begins_anew() -> None:
     """If it comes back without state, every setting counts again."""
-    tunings = knowing(setting(0, **LOUDER))
-    at(tunings, EFFECT_MS)
-    tunings.forget("s")
-    assert tunings.name("s") is None
-    assert at(tunings, EFFECT_MS) == (LOUD, True)
+    in_force = knowing(setting(0, **LOUDER))
+    at(in_force, EFFECT_MS)
+    in_force.forget("s")
+    assert in_force.name("s") is None
+    assert at(in_force, EFFECT_MS) == (LOUD, True)
 
 
 def test_records_that_are_none_are_counted_and_passed_over() -> None:
     """A broken value, a wrong key, no key, and a key that is no text."""
     metrics = new_metrics()
-    tunings = Tunings(metrics)
+    in_force = SettingsInForce(metrics)
     good = setting(0, **LOUDER)
     for value, key in ((b"{", b"s"), (good.value, b"t"), (good.value, None), (None, b"\xff")):
-        tunings.learn(Record(value, 1, key, topic="ecg.profiles"))
-    assert at(tunings, 10**6) == (None, False)
-    tunings.learn(good)
+        in_force.learn(Record(value, 1, key, topic="ecg.profiles"))
+    assert at(in_force, 10**6) == (None, False)
+    in_force.learn(good)
     lines = generate_latest(metrics.registry).decode().splitlines()
     assert 'ecg_monitor_profile_records_total{outcome="refused"} 4.0' in lines
     assert 'ecg_monitor_profile_records_total{outcome="taken"} 1.0' in lines

@@ -20,7 +20,7 @@ from monitor.formats.profiles import Profile
 from monitor.worker.health import Health
 from monitor.worker.metrics import new_metrics
 from monitor.worker.positions import Snapshot, StartPoint
-from monitor.worker.settings import Setting
+from monitor.worker.settings import ProfileRecord
 from monitor.worker.worker import Worker
 from tests.support.daemon.harness import chunk
 from tests.support.kafka_fakes import FakeConsumer, FakeDelivery, Record, place
@@ -103,7 +103,7 @@ def test_a_partition_is_taken_up_where_it_was_left(bench: Bench) -> None:
 
 def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
     """From its first record on; a partition that was given away takes the tuning with it."""
-    setting = Setting(3, 1000, Profile(stream="s", at_us=0, paced=True))
+    setting = ProfileRecord(3, 1000, Profile(stream="s", at_us=0, paced=True))
     state = Snapshot("s", 0, b'{"chunks": 3}', msgspec.json.encode(setting))
     bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": state})
     tuned: list[bool] = []

@@ -26,7 +26,7 @@ from monitor.formats.chunks import Lead, decode_chunk, encode_chunk
 from monitor.formats.events import encode_event
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.metrics import new_metrics
-from monitor.worker.settings import Tunings
+from monitor.worker.settings import SettingsInForce
 from tests.support.stub_detector import StubDetector
 
 STUB_WORKER = ("-m", "tests.support.daemon.stub_worker")
@@ -138,12 +138,12 @@ class Bench:
 
     def expected_by(self, detector: StreamDetector, records: Iterable[Any]) -> dict[str, list[bytes]]:
         """The same by any detector."""
-        tunings, found = Tunings(new_metrics()), []
+        in_force, found = SettingsInForce(new_metrics()), []
         for record in self.read("profiles"):
-            tunings.learn(record)
+            in_force.learn(record)
         for record in records:
             stream = record.key.decode()
-            tuning, _ = tunings.change(stream, record.timestamp, replayed=False)
+            tuning, _ = in_force.change(stream, record.timestamp, replayed=False)
             if tuning is not None:
                 detector.tune(stream, tuning)
             for event in detector.process([decode_chunk(record.value)]).events:

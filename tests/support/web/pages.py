@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from monitor.config import load_settings
 from monitor.errors import BrokerError
 from monitor.formats.profiles import Profile
-from monitor.formats.reviews import Verdict
+from monitor.formats.reviews import Review
 from monitor.web.app import Page
 from monitor.web.held.store import Store
 from monitor.web.writer import Writer
@@ -21,14 +21,14 @@ class Scribe:
     """Stands for the writer: keeps what it is given, or fails as it is told to."""
 
     def __init__(self) -> None:
-        self.verdicts: list[Verdict] = []
+        self.reviews: list[Review] = []
         self.profiles: list[Profile] = []
         self.error: BrokerError | None = None
 
-    def verdict(self, verdict: Verdict) -> None:
+    def review(self, review: Review) -> None:
         """Keep a verdict."""
         self._check()
-        self.verdicts.append(verdict)
+        self.reviews.append(review)
 
     def profile(self, profile: Profile) -> None:
         """Keep a profile."""

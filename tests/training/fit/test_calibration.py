@@ -183,9 +183,9 @@ def test_one_restless_patient_does_not_set_the_rate() -> None:
     """Among five, the median's rate of beats counts; of fixed windows it is all patients' together."""
     random = np.random.default_rng(0)
     quiet = [random.exponential(1 / np.log(10), 3600) for _ in range(4)]
-    restless = [*quiet, random.exponential(4 / np.log(10), 3600)]
-    median = rate_table(restless, [1.0] * 5, beat_events, _median)
-    mean = rate_table(restless, [1.0] * 5, beat_events, np.average)
+    own_level = [*quiet, random.exponential(4 / np.log(10), 3600)]
+    median = rate_table(own_level, [1.0] * 5, beat_events, _median)
+    mean = rate_table(own_level, [1.0] * 5, beat_events, np.average)
     alone = rate_table(quiet, [1.0] * 4, beat_events, _median)
     at = [np.interp(2.0, table.surprise, table.per_hour) for table in (median, mean, alone)]
     assert at[2] == pytest.approx(36, rel=0.3)  # p = 0.01 of 3600 beats

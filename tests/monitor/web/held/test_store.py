@@ -8,14 +8,14 @@ import pytest
 
 from monitor.formats.chunks import MSGPACK, decode_chunk
 from monitor.formats.profiles import Profile
-from monitor.formats.reviews import Opinion, Verdict
+from monitor.formats.reviews import Opinion, Review
 from monitor.web.held.store import Store
 from tests.support.web.made import START_US, chunk_value, event, held, limits, send, store_of, windows
 
 
-def verdict(event_id: str | None, opinion: Opinion = Opinion.CONFIRMED, undoes: str | None = None) -> Verdict:
+def review(event_id: str | None, opinion: Opinion = Opinion.CONFIRMED, undoes: str | None = None) -> Review:
     """Somebody's word on an event of stream a."""
-    return Verdict(
+    return Review(
         id=uuid.uuid4().hex,
         event_id=event_id,
         stream="a",
@@ -64,15 +64,15 @@ def test_the_last_verdict_that_stands_is_the_events() -> None:
     """A later one replaces it, an undo brings the one before back."""
     store, found = store_of(1), held(event(100))
     store.take_event(found)
-    first, second = verdict(found.id), verdict(found.id, Opinion.FALSE_ALARM)
+    first, second = review(found.id), review(found.id, Opinion.FALSE_ALARM)
     for each in (first, second, first):
-        store.take_verdict(each)
+        store.take_review(each)
     assert store.page_event(found)["verdict"] == second
-    store.take_verdict(verdict(found.id, undoes=second.id))
+    store.take_review(review(found.id, undoes=second.id))
     assert store.page_event(found)["verdict"] == first
-    assert len(store.verdicts("a")) == 3
-    assert store.verdict(second.id) == second
-    assert store.verdict("no such") is None
+    assert len(store.reviews("a")) == 3
+    assert store.review(second.id) == second
+    assert store.review("no such") is None
 
 
 def test_a_profile_replaces_the_one_before() -> None:
@@ -109,10 +109,10 @@ def test_an_old_record_gives_no_frame() -> None:
 
 def test_the_oldest_verdicts_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded whatever people say."""
-    monkeypatch.setattr("monitor.web.held.store.MAX_VERDICTS", 2)
-    store, made = store_of(1), [verdict(uuid.uuid4().hex) for _ in range(3)]
+    monkeypatch.setattr("monitor.web.held.store.MAX_REVIEWS", 2)
+    store, made = store_of(1), [review(uuid.uuid4().hex) for _ in range(3)]
     for each in made:
-        store.take_verdict(each)
-    assert store.verdicts("a") == made[1:]
-    assert store.verdict(made[0].id) is None
+        store.take_review(each)
+    assert store.reviews("a") == made[1:]
+    assert store.review(made[0].id) is None
     assert store.counts()["verdicts"] == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.formats.events import Kind, Phase
-from monitor.formats.reviews import Opinion, Verdict
+from monitor.formats.reviews import Opinion, Review
 from monitor.web.held.store import Store
 from monitor.web.views.agreement import agreement
 from tests.support.web.made import RATE_HZ, START_US, event, held, store_of
@@ -20,7 +20,7 @@ def said(
     store: Store, opinion: Opinion, event_id: str | None = None, sample: int = 0, undoes: str | None = None
 ) -> str:
     """Keep a verdict; returns its id."""
-    verdict = Verdict(
+    review = Review(
         id=uuid.uuid4().hex,
         event_id=event_id,
         stream="a",
@@ -30,8 +30,8 @@ def said(
         at_us=1,
         undoes=undoes,
     )
-    store.take_verdict(verdict)
-    return verdict.id
+    store.take_review(review)
+    return review.id
 
 
 def reviewed() -> tuple[Store, list[str]]:
