@@ -16,6 +16,7 @@ from monitor import errors
 from monitor.broker.topics import topic_specs
 from monitor.config import Settings, load_settings
 from monitor.formats import beats, chunks, events, profiles, reviews
+from monitor.model.model import load_model
 from tests.support.deploy_files import options, subcommands
 from tests.support.project import ROOT
 
@@ -218,3 +219,23 @@ def test_the_architecture_has_a_line_a_room() -> None:
     for package, walk in zip(("monitor", "training"), walks, strict=True):
         rooms = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
         assert set(re.findall(r"^- `(\w+)/`", walk, re.M)) == rooms
+
+
+def test_every_table_of_the_results_has_a_command() -> None:
+    """A section of docs/results.md with a table shows what prints it; a module that it names exists."""
+    sections = re.split(r"^## ", read("docs/results.md"), flags=re.M)[1:]
+    with_tables = [section for section in sections if re.search(r"^\| ?-", section, re.M)]
+    assert len(with_tables) > 10
+    for section in with_tables:
+        title = section.splitlines()[0]
+        assert "```sh\n" in section or "`make " in title, title
+        for name in re.findall(r"^python -m (tests\.[\w.]+)", section, re.M):
+            assert (ROOT / name.replace(".", "/")).with_suffix(".py").is_file(), name
+
+
+def test_the_networks_are_as_large_as_the_results_say() -> None:
+    """The table of the bundled model's networks names each with its weights, to the next hundred."""
+    networks = load_model().networks
+    rows = {row[0].split(",")[0]: row[1] for row in table("docs/results.md", "network", "weights")}
+    sizes = {name: sum(each.numel() for each in net.parameters()) for name, net in networks.items()}
+    assert rows == {name: f"{round(size, -2):,}" for name, size in sizes.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -62,6 +63,15 @@ def test_packages_re_export_nothing() -> None:
 
 PACKAGES = ("monitor", "training")
 MOST_FILES, MOST_LINES, MOST_OF_A_FUNCTION = 15, 300, 40
+
+
+def test_the_layers_have_no_exceptions() -> None:
+    """What `lint-imports` holds, it holds of every import."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    assert {each.get("exhaustive") for each in contracts if each["type"] == "layers"} == {True}
+    assert not [each["name"] for each in contracts if "ignore_imports" in each]
 
 
 def test_no_room_is_crowded() -> None:
