@@ -43,7 +43,7 @@ def compare(
     """Train every kind of autoencoder on the same normal beats, and say what each costs and gives."""
     from training.commands.output import show, write_json
     from training.compare.compare import compare as run
-    from training.compare.contenders import chosen
+    from training.compare.contenders import contenders_of
     from training.compare.data import QUICK, Budget
     from training.measure.protocol import Protocol, Request
     from training.progress import bar
@@ -51,7 +51,7 @@ def compare(
     from training.report.markdown import write_section
 
     try:
-        kinds = chosen(kind or [])
+        kinds = contenders_of(kind or [])
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--kind") from exc
     budget = QUICK if quick else Budget()

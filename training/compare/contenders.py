@@ -120,7 +120,7 @@ CONTENDERS = (
 )
 
 
-def chosen(names: list[str]) -> list[Contender]:
+def contenders_of(names: list[str]) -> list[Contender]:
     """Those of these names, all if there are none; the default is always among them, and first.
 
     Raises ValueError for a name that there is not.

@@ -19,7 +19,7 @@ from training.compare import data as kind_data
 from training.compare.baselines import fit_early
 from training.compare.chart import draw_kinds
 from training.compare.compare import COLUMNS, kind_figures, kind_table
-from training.compare.contenders import CONTENDERS, chosen
+from training.compare.contenders import CONTENDERS, contenders_of
 from training.compare.data import QUICK, Budget, KindData
 from training.compare.trial import Trial, reconstruction, train_kind, try_kind, work
 from training.data.records import DS1, DS2
@@ -72,7 +72,7 @@ def test_a_trained_kind_tells_the_wide_beats(data: KindData) -> None:
 def test_the_bar_is_full_at_the_end(data: KindData) -> None:
     """A closed form that needs one epoch moves the bar as far as its kind's whole work."""
     moved = Moved()
-    try_kind(chosen(["pca"])[1], data, BUDGET, None, moved)
+    try_kind(contenders_of(["pca"])[1], data, BUDGET, None, moved)
     assert sum(moved.amounts) == work(BUDGET)
 
 
@@ -80,7 +80,7 @@ def test_what_latent_vectors_keep() -> None:
     """Windows of twelve shapes come back from twelve components, but for the 16 bits a number."""
     rng = np.random.default_rng(0)
     windows = (rng.normal(size=(500, 12)) @ rng.normal(size=(12, 104))).astype(np.float32)
-    net, _ = train_kind(chosen(["pca"])[1], windows, windows, FitSettings(epochs=1), None)
+    net, _ = train_kind(contenders_of(["pca"])[1], windows, windows, FitSettings(epochs=1), None)
     error_uv, ratio, prd = reconstruction(net, windows)
     assert error_uv < 1e-3 * 1000 * windows.std()
     assert ratio == pytest.approx(104 / 12)
@@ -90,7 +90,7 @@ def test_what_latent_vectors_keep() -> None:
 def test_a_predictor_keeps_nothing(data: KindData) -> None:
     """Its first part would have to be stored: there is no ratio, and the error is that of what it tells."""
     windows = data.normals(data.test)
-    net, _ = train_kind(chosen(["predictor"])[1], windows, windows, FitSettings(epochs=1), None)
+    net, _ = train_kind(contenders_of(["predictor"])[1], windows, windows, FitSettings(epochs=1), None)
     error_uv, ratio, prd = reconstruction(net, windows)
     assert np.isnan(ratio)
     assert np.isnan(prd)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monitor.model.autoencoders.composed import ComposedEncoderDecoder
-from training.compare.contenders import CONTENDERS, DEFAULT, OVERCOMPLETE, Contender, chosen
+from training.compare.contenders import CONTENDERS, DEFAULT, OVERCOMPLETE, Contender, contenders_of
 from training.compare.trial import train_kind, window_scores
 from training.fit.loop import FitSettings
 
@@ -30,7 +30,7 @@ def test_every_kind_trains_and_scores(contender: Contender) -> None:
 def test_the_same_seed_gives_the_same_network() -> None:
     """Two trainings of one kind score alike, whatever was drawn in between."""
     windows = np.random.default_rng(0).normal(size=(96, 104)).astype(np.float32)
-    settings, dense = FitSettings(epochs=1, batch=32), chosen(["dense"])[1]
+    settings, dense = FitSettings(epochs=1, batch=32), contenders_of(["dense"])[1]
     first = train_kind(dense, windows, windows, settings, None)[0]
     torch.rand(3)
     assert np.array_equal(
@@ -41,8 +41,8 @@ def test_the_same_seed_gives_the_same_network() -> None:
 
 def test_the_default_is_always_among_them() -> None:
     """Others are held against it; without names all are taken, and an unknown one is refused."""
-    assert [each.name for each in chosen(["pca"])] == [DEFAULT, "pca"]
-    assert chosen([]) == list(CONTENDERS)
+    assert [each.name for each in contenders_of(["pca"])] == [DEFAULT, "pca"]
+    assert contenders_of([]) == list(CONTENDERS)
     assert len({each.name for each in CONTENDERS}) == len(CONTENDERS)
     with pytest.raises(ValueError, match=r"kind is gan, wanted some of lstm, .*neighbours"):
-        chosen(["pca", "gan"])
+        contenders_of(["pca", "gan"])
