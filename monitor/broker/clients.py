@@ -49,6 +49,8 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     return plain | {
         "bootstrap_servers": servers,
         "bootstrap_timeout_ms": _ms(settings.connect_timeout_s),
+        # A broker that is back is to be found within seconds; the library's own 30 s are for crowds.
+        "reconnect_backoff_max_ms": 1000,
         "metrics_enabled": False,  # ours are in monitor.worker.metrics
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 
 from monitor.errors import BrokerError
 
@@ -34,6 +35,19 @@ def read_to(
             )
         for place, records in reader.poll(timeout_ms=POLL_MS).items():
             yield from ((place, record) for record in records)
+
+
+def answers(consumer: Any, place: TopicPartition, timeout_s: float = 2.0) -> bool:
+    """Whether a broker answers a client that is there already.
+
+    To be asked before another one is opened: kafka-python 3.0.12 leaves a thread and its sockets behind
+    where it cannot connect, and a broker that stands still takes connections all the same.
+    """
+    try:
+        consumer.end_offsets([place], timeout_ms=1000 * timeout_s)
+    except KafkaError:
+        return False
+    return True
 
 
 def place_name(place: TopicPartition) -> str:

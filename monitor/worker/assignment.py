@@ -24,7 +24,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self._pause = pause
         self._gained: set[TopicPartition] = set()
         self._gone: set[TopicPartition] = set()
-        self.changes: list[str] = []  # "assigned", "revoked", "lost" since the last `take`
+        self.changes: list[str] = []  # "assigned", "revoked", "lost", "again" since the last `take`
         self.known = False  # an assignment has been made, even if an empty one
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -47,6 +47,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self._gained -= partitions
         self._gone |= partitions
         self.changes.append(change)
+
+    def again(self, partitions: set[TopicPartition]) -> None:
+        """Let partitions that are ours be taken up once more, from their commit."""
+        self._pause(*partitions)
+        self._gained |= partitions
+        self.changes.append("again")
 
     def take(self) -> tuple[set[TopicPartition], set[TopicPartition], list[str]]:
         """Partitions gone, then gained (one may be in both), and the changes; called between polls."""

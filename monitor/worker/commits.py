@@ -12,8 +12,7 @@ from kafka.structs import MemberState
 
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
-from monitor.errors import BrokerError
-from monitor.worker.delivery import Delivery, Parcel
+from monitor.worker.delivery import Delivery, OutcomeUnknownError, Parcel
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Outgoing, Partition, Pending
 from monitor.worker.positions import commit_entry, snapshot_headers
@@ -21,8 +20,7 @@ from monitor.worker.settings import SettingsInForce
 
 logger = logging.getLogger(__name__)
 RETRY_S = 0.2  # between attempts of a commit that failed
-GIVE_UP_S = 60.0  # without a commit, then the process ends and its supervisor takes over
-LAST_ATTEMPTS = 5  # on shutdown
+LAST_ATTEMPTS, LAST_S = 5, 2.0  # on shutdown; none begins after so long
 
 Owned = Mapping[TopicPartition, Partition]
 
@@ -47,8 +45,7 @@ class Committer:
         self._in_force = in_force
         self._committed_s = time.monotonic()  # end of the last attempt that had nothing left to do
         self._retry_s = 0.0  # not before this
-        self._failing_since_s: float | None = None  # commits are refused
-        self._waiting_since_s: float | None = None  # or cannot be tried, as in a rebalance
+        self._failing_since_s: float | None = None  # commits are refused; they are tried for ever
         self._held = False
 
     @property
@@ -67,9 +64,16 @@ class Committer:
 
     def commit_all(self, owned: Owned) -> None:
         """On shutdown: commit what is pending with a snapshot of every stream; a few attempts."""
+        deadline_s = time.monotonic() + LAST_S
         for _ in range(LAST_ATTEMPTS):
-            if self._try_commit(owned, everything=True):
-                return
+            try:
+                if self._try_commit(owned, everything=True):
+                    return
+            except OutcomeUnknownError as error:
+                logger.warning("%s", error)
+                break
+            if time.monotonic() > deadline_s:
+                break
             time.sleep(RETRY_S)
         logger.error("left without a last commit: the next owner does the last records again")
 
@@ -92,8 +96,11 @@ class Committer:
         if member.state is not MemberState.STABLE or member.generation_id < 0:
             # Without a generation the broker could not tell us from a stranger and would take
             # offsets of partitions that others own.
-            self._not_now(began)
+            self._not_now()
             return False
+        if any(partition.member_id != member.member_id for partition in changed.values()):
+            # The group had given us up, and kafka-python tells nobody of partitions that it gives back.
+            raise OutcomeUnknownError("others may have had our partitions: the group knows us by another id")
         snapshots = [
             record
             for place, partition in changed.items()
@@ -132,19 +139,14 @@ class Committer:
     def _failed(self, began: float) -> None:
         self._failing_since_s = self._failing_since_s or began
         self._metrics.commits.labels("aborted").inc()
-        self._not_now(began)
+        self._not_now()
 
-    def _not_now(self, began: float) -> None:
-        self._waiting_since_s = self._waiting_since_s or began
-        waited_s = time.monotonic() - self._waiting_since_s
+    def _not_now(self) -> None:
         self._retry_s = time.monotonic() + RETRY_S
-        limit_s = GIVE_UP_S + self._settings.kafka.max_poll_interval_s  # a rebalance may take the latter
-        if waited_s > limit_s:
-            raise BrokerError(f"no commit has succeeded for {waited_s:.0f} s")
 
     def _succeeded(self, snapshots: list[Outgoing], done: list[Pending]) -> None:
         self._committed_s = time.monotonic()
-        self._failing_since_s = self._waiting_since_s = None
+        self._failing_since_s = None
         metrics = self._metrics
         metrics.commits.labels("committed").inc()
         metrics.last_commit.set_to_current_time()

@@ -5,21 +5,26 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from monitor.broker.clients import explained, open_producer
+from monitor.broker.clients import open_producer
+from monitor.broker.reading import answers
+from monitor.broker.transactions import BLOCK_S, Deadline, TransactionalProducer, await_sent
 from monitor.config import Settings
 from monitor.errors import BrokerError
 from monitor.worker.partition import Outgoing
 
 logger = logging.getLogger(__name__)
 CLOSE_S = 5.0  # an unreachable broker must not hold up the end of the process
+ANSWER_S = 8.0  # for all of a transaction, or of a flush
+REOPEN_S = 3.0  # to reach the broker for a new producer; then the loop goes round first
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +37,20 @@ class Parcel:
     member: ConsumerGroupMetadata  # lets the broker refuse a worker that lost its partitions
 
 
+class OutcomeUnknownError(Exception):
+    """Whether a transaction was committed is not known, or another worker has taken our place.
+
+    What is in memory may be behind or ahead of the commit: partitions are to be taken up again from there.
+    """
+
+
 class Delivery(Protocol):
     """How a parcel is sent."""
 
     stage_seconds: dict[str, float]  # "produce" and "commit" of the last delivery that succeeded
 
     def deliver(self, parcel: Parcel) -> bool:
-        """True if all is committed, False if none is and it may be tried again; else BrokerError."""
+        """True if all is committed, False if none is and it may be tried again; else OutcomeUnknownError."""
         ...
 
     def close(self) -> None:
@@ -47,43 +59,70 @@ class Delivery(Protocol):
 
 
 class ExactlyOnce:
-    """One Kafka transaction a parcel; it never spans a poll, so a rebalance finds none open."""
+    """One Kafka transaction a parcel; it never spans a poll, so a rebalance finds none open.
 
-    def __init__(self, settings: Settings) -> None:
+    After one that was not committed the producer is replaced: what the client keeps of it would be
+    committed with the next one.
+    """
+
+    def __init__(self, settings: Settings, answers: Callable[[], bool] = lambda: True) -> None:
+        """answers: whether the broker does, asked before a producer is made anew."""
         self.stage_seconds: dict[str, float] = {}
-        # A static member fences its own earlier life at once; a dynamic one's transaction times out.
+        self._kafka, self._answers = settings.kafka, answers
+        # A static member fences its earlier life at once; a dynamic one's transaction times out.
         member = settings.kafka.instance_id or uuid.uuid4().hex
         self._id = f"{settings.kafka.transactional_id_prefix}-{member}"
-        self._producer = open_producer(settings.kafka, self._id)
-        with explained(settings.kafka):
-            self._producer.init_transactions()
+        self._producer: TransactionalProducer | None = TransactionalProducer(settings.kafka, self._id)
 
     def deliver(self, parcel: Parcel) -> bool:
-        """True if the transaction was committed; False if it was aborted."""
-        began = time.perf_counter()
-        try:
-            self._producer.begin_transaction()
-            _send(self._producer, [*parcel.records, *parcel.snapshots])
-            produced = time.perf_counter()  # handed over; the commit waits for the broker
-            self._producer.send_offsets_to_transaction(parcel.offsets, parcel.member)
-            self._producer.commit_transaction()
-        except KafkaError as error:
-            self._abort(error)
+        """True if the transaction was committed; False if it never will be."""
+        producer = self._ready()
+        if producer is None:
             return False
+        began, deadline = time.perf_counter(), Deadline(ANSWER_S)
+        try:
+            producer.begin()
+            futures = _send(producer, [*parcel.records, *parcel.snapshots])
+            producer.add_offsets(parcel.offsets, parcel.member, deadline)
+            await_sent(futures, deadline)
+        except (ProducerFencedError, InvalidProducerEpochError) as error:
+            self._discard(error)
+            raise OutcomeUnknownError(f"another worker uses {self._id}: {error}") from error
+        except KafkaError as error:
+            self._discard(error)
+            return False
+        produced = time.perf_counter()
+        try:
+            producer.commit(deadline)
+        except KafkaError as error:
+            self._discard(error)
+            raise OutcomeUnknownError(
+                f"transaction of {self._id} may be committed or not: {error}"
+            ) from error
         self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
 
-    def _abort(self, error: KafkaError) -> None:
-        logger.warning("transaction of %s aborted: %s", self._id, error)
-        try:
-            self._producer.abort_transaction()
-        except KafkaError as exc:
-            # Fenced by a newer producer of the same id, or timed out: what is in memory is not the truth.
-            raise BrokerError(f"transaction of {self._id} cannot be aborted: {exc}; after {error}") from exc
+    def _ready(self) -> TransactionalProducer | None:
+        """A producer, made anew where the last one was discarded; None while the broker is away."""
+        if self._producer is None and self._answers():
+            quick = min(REOPEN_S, self._kafka.connect_timeout_s)
+            settings = self._kafka.model_copy(update={"connect_timeout_s": quick})
+            try:
+                self._producer = TransactionalProducer(settings, self._id)
+            except BrokerError as error:
+                logger.warning("no producer for %s yet: %s", self._id, error)
+        return self._producer
+
+    def _discard(self, error: KafkaError) -> None:
+        logger.warning("transaction of %s not committed: %s", self._id, error)
+        if self._producer is not None:
+            self._producer.discard()
+        self._producer = None
 
     def close(self) -> None:
         """Close the producer; an open transaction is left to the broker."""
-        _close(self._producer)
+        if self._producer is not None:
+            self._producer.close(CLOSE_S)
 
 
 class AtLeastOnce:
@@ -91,7 +130,7 @@ class AtLeastOnce:
 
     def __init__(self, settings: Settings, consumer: Any) -> None:
         self.stage_seconds: dict[str, float] = {}
-        self._producer = open_producer(settings.kafka)
+        self._producer = open_producer(settings.kafka, max_block_ms=round(1000 * BLOCK_S))
         self._consumer = consumer
 
     def deliver(self, parcel: Parcel) -> bool:
@@ -110,20 +149,21 @@ class AtLeastOnce:
         return True
 
     def _flush(self, records: Sequence[Outgoing]) -> None:
-        futures = _send(self._producer, records)
-        self._producer.flush(timeout=30.0)
-        for future in futures:
-            future.get(timeout=0)  # raises what went wrong
+        await_sent(_send(self._producer, records), Deadline(ANSWER_S))
 
     def close(self) -> None:
         """Close the producer."""
-        _close(self._producer)
+        try:
+            self._producer.close(timeout=CLOSE_S)
+        except KafkaError as error:
+            logger.warning("producer did not close in order: %s", error)
 
 
 def open_delivery(settings: Settings, consumer: Any) -> Delivery:
     """The delivery that the settings name."""
     if settings.delivery.mode == "exactly_once":
-        return ExactlyOnce(settings)
+        first = TopicPartition(settings.kafka.topics.signal, 0)
+        return ExactlyOnce(settings, partial(answers, consumer, first))
     return AtLeastOnce(settings, consumer)
 
 
@@ -140,10 +180,3 @@ def _send(producer: Any, records: Sequence[Outgoing]) -> list[Any]:
         producer.send(item.topic, item.value, key=item.key, headers=item.headers, partition=item.partition)
         for item in records
     ]
-
-
-def _close(producer: Any) -> None:
-    try:
-        producer.close(timeout=CLOSE_S)
-    except KafkaError as error:
-        logger.warning("producer did not close in order: %s", error)

@@ -180,7 +180,7 @@ class Metrics:
             (self.signal_quality, QUALITIES),
             (self.dead_letters, REASONS),
             (self.commits, ("committed", "aborted")),
-            (self.rebalances, ("assigned", "revoked", "lost")),
+            (self.rebalances, ("assigned", "revoked", "lost", "again")),
             (self.restores, ("restored", "refused")),
             (self.latency, ("event", "window")),
             (self.stage, STAGES),

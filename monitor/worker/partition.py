@@ -38,8 +38,11 @@ class Pending:
 class Partition:
     """Offsets of one partition; `due` times are the process's monotonic clock and move no event."""
 
-    def __init__(self, place: TopicPartition, start: StartPoint, snapshot_interval_s: float) -> None:
+    def __init__(
+        self, place: TopicPartition, start: StartPoint, snapshot_interval_s: float, member_id: str
+    ) -> None:
         self.place = place
+        self.member_id = member_id  # as whom we took it up: under another id others may have had it since
         self.committed = start.committed  # output of records before this has been sent: it is muted
         self.next_offset = start.replay  # of the first record not processed
         self.pending = Pending()

@@ -21,7 +21,7 @@ def start_points(
 ) -> dict[TopicPartition, StartPoint]:
     """Where each partition goes on, with its streams' snapshots."""
     with explained(settings):
-        beginnings = consumer.beginning_offsets(partitions)
+        beginnings = consumer.beginning_offsets(partitions, timeout_ms=1000 * timeout_s)
         points = {}
         for partition in partitions:
             # read_committed: waits until no transaction holds an offset of this partition.
@@ -57,7 +57,7 @@ def read_snapshots(
     offset assumes would be taken for the newest. So we wait until the broker has ended it.
     """
     places = [TopicPartition(settings.topics.state, number) for number in partitions]
-    ends = _ends(settings, places)
+    ends = _ends(settings, places, timeout_s)
     found: dict[int, dict[str, Snapshot]] = {number: {} for number in partitions}
     places = [place for place in places if ends[place] > 0]
     if not places:
@@ -74,10 +74,12 @@ def read_snapshots(
     return found
 
 
-def _ends(settings: KafkaSettings, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+def _ends(
+    settings: KafkaSettings, places: list[TopicPartition], timeout_s: float
+) -> dict[TopicPartition, int]:
     reader = open_reader(settings, isolation_level="read_uncommitted")
     try:
         with explained(settings):
-            return dict(reader.end_offsets(places))
+            return dict(reader.end_offsets(places, timeout_ms=1000 * timeout_s))
     finally:
         reader.close()

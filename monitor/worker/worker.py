@@ -16,12 +16,12 @@ from monitor.broker.clients import explained, open_consumer
 from monitor.broker.topics import check_topics
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
-from monitor.errors import StateError
+from monitor.errors import BrokerError, StateError
 from monitor.processes import handling
 from monitor.worker.assignment import Assignment, Joining
 from monitor.worker.batches import Batches
 from monitor.worker.commits import Committer
-from monitor.worker.delivery import Delivery, open_delivery
+from monitor.worker.delivery import Delivery, OutcomeUnknownError, open_delivery
 from monitor.worker.gauges import Gauges
 from monitor.worker.health import Health
 from monitor.worker.metrics import Metrics
@@ -33,6 +33,8 @@ from monitor.worker.settings import SettingsInForce
 logger = logging.getLogger(__name__)
 JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
 IDLE_S = 0.02  # added to the latency of a record that finds the worker idle
+TAKE_UP_S = 8.0  # of waiting for the broker at most; the loop goes round between attempts
+TAKE_UP_RETRY_S = 0.5
 FORCED_EXIT = 130  # a second SIGINT or SIGTERM
 
 
@@ -52,6 +54,8 @@ class Worker:
         self._owned: dict[TopicPartition, Partition] = {}
         self._consumer: Any = None
         self._delivery: Delivery | None = None
+        self._untaken: set[TopicPartition] = set()  # ours, but their state is not here yet
+        self._retry_s = 0.0  # before which taking up is not tried again
         self._stop = False
 
     def stop(self) -> None:
@@ -98,7 +102,7 @@ class Worker:
             self._profiles.follow()
             self._apply_assignment()
             self._process(polled)
-            self._committer.commit_if_due(self._owned)
+            self._commit()
             self._gauges.update(self._owned)
             self._health.broker_reachable = self._committer.healthy
             self._health.advance()
@@ -132,15 +136,31 @@ class Worker:
             for partition, records in batch.items():
                 self._gauges.reached(partition.place, records[-1].timestamp)
 
+    def _commit(self) -> None:
+        try:
+            self._committer.commit_if_due(self._owned)
+        except OutcomeUnknownError as error:
+            logger.warning("taking up %d partitions again from their commit: %s", len(self._owned), error)
+            owned = set(self._owned)
+            for place in owned:
+                self._drop(place)
+            self._assignment.again(owned & self._consumer.assignment())
+
     def _apply_assignment(self) -> None:
         gone, gained, changes = self._assignment.take()
         for change in changes:
             self._metrics.rebalances.labels(change).inc()
         for place in gone:
             self._drop(place)
-        if gained:
-            self._take_up(sorted(gained))
-        self._health.assigned = self._assignment.known
+        self._untaken = (self._untaken - gone) | gained
+        if self._untaken and time.monotonic() >= self._retry_s:
+            try:
+                self._take_up(sorted(self._untaken))
+                self._untaken = set()
+            except BrokerError as error:
+                self._retry_s = time.monotonic() + TAKE_UP_RETRY_S
+                logger.warning("partitions cannot be taken up yet: %s", error)
+        self._health.assigned = self._assignment.known and not self._untaken
 
     def _drop(self, place: TopicPartition) -> None:
         # What was processed and not committed goes too: the next owner does it again from the commit.
@@ -153,8 +173,13 @@ class Worker:
 
     def _take_up(self, places: list[TopicPartition]) -> None:
         began = time.monotonic()
-        points = start_points(self._consumer, self._settings.kafka, places)
-        self._profiles.catch_up()  # their last owner may have known of settings that we have not seen
+        member_id = self._consumer.group_metadata().member_id  # first: what is read then is no older
+        kafka = self._settings.kafka
+        quick = {"connect_timeout_s": min(TAKE_UP_S, kafka.connect_timeout_s)}
+        points = start_points(self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S)
+        self._profiles.catch_up(
+            TAKE_UP_S
+        )  # their last owner may have known of settings that we have not seen
         for place, start in points.items():
             for stream, snapshot in list(start.snapshots.items()):
                 self._in_force.take_up(stream, snapshot.setting)
@@ -162,7 +187,7 @@ class Worker:
                     del start.snapshots[stream]
             self._metrics.lost_records.inc(start.lost)
             interval_s = self._settings.delivery.snapshot_interval_s
-            self._owned[place] = Partition(place, start, interval_s)
+            self._owned[place] = Partition(place, start, interval_s, member_id)
             self._consumer.seek(place, start.replay)
             self._gauges.saw(start.snapshots)  # so that one that stays silent from now on is counted
             logger.info(

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from monitor.worker.delivery import Parcel
+from monitor.worker.delivery import OutcomeUnknownError, Parcel
 from monitor.worker.partition import Partition
 from monitor.worker.positions import Snapshot, StartPoint
 
@@ -43,7 +43,7 @@ def partition(replay: int = 0, committed: int | None = None, number: int = 0, **
     """A partition taken up at `replay`, with streams restored at the offsets given."""
     held = {stream: Snapshot(stream, offset, b"") for stream, offset in snapshots.items()}
     start = StartPoint(replay, replay if committed is None else committed, 0, held)
-    return Partition(place(number), start, snapshot_interval_s=5.0)
+    return Partition(place(number), start, 5.0, STABLE.member_id)
 
 
 class FakeConsumer:
@@ -61,6 +61,7 @@ class FakeConsumer:
         self.closed = False
         self.fail_commit: KafkaError | None = None
         self.rejoins = 0
+        self.answers = True
         self._coordinator = SimpleNamespace(request_rejoin=self._rejoin)
         self._listener: Any = None
 
@@ -105,6 +106,12 @@ class FakeConsumer:
         """As set."""
         return self.highwaters.get(where)
 
+    def end_offsets(self, places: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
+        """All empty, if the broker is there."""
+        if not self.answers:
+            raise KafkaTimeoutError
+        return dict.fromkeys(places, 0)
+
     def commit(self, offsets: Any, timeout_ms: float) -> None:
         """Note it, or fail."""
         if self.fail_commit:
@@ -117,16 +124,19 @@ class FakeConsumer:
 
 
 class FakeDelivery:
-    """Keeps parcels; refuses as many as told."""
+    """Keeps parcels; refuses as many as told, and of as many tells no outcome."""
 
     def __init__(self, refuse: int = 0) -> None:
         self.parcels: list[Parcel] = []
-        self.refuse = refuse
+        self.refuse, self.unknown = refuse, 0
         self.closed = False
         self.stage_seconds = {"produce": 0.001, "commit": 0.002}
 
     def deliver(self, parcel: Parcel) -> bool:
         """True unless this one is to be refused."""
+        if self.unknown:
+            self.unknown -= 1
+            raise OutcomeUnknownError("the broker has not answered")
         if self.refuse:
             self.refuse -= 1
             return False
@@ -139,17 +149,31 @@ class FakeDelivery:
 
 
 class FakeProducer:
-    """Notes calls in order; raises where told."""
+    """Notes calls in order; raises where told. `never`: calls that the broker does not answer."""
 
-    def __init__(self, **fail: KafkaError) -> None:
+    def __init__(self, never: str = "", **fail: KafkaError) -> None:
         self.calls: list[str] = []
         self.sent: list[tuple[str, dict[str, Any]]] = []
-        self.fail = fail
+        self.never, self.fail = never, fail
+        self._transaction_manager = SimpleNamespace(
+            send_offsets_to_transaction=lambda offsets, member: self._result("offsets"),
+            begin_commit=lambda: self._result("commit"),
+        )
+        self._sender = SimpleNamespace(wakeup=lambda: None, force_close=lambda: self._do("force"))
 
     def _do(self, name: str) -> None:
         self.calls.append(name)
         if name in self.fail:
             raise self.fail[name]
+
+    def _result(self, name: str) -> Any:
+        def wait(timeout_ms: float) -> bool:
+            if name in self.fail:
+                raise self.fail[name]
+            return name != self.never
+
+        self.calls.append(name)
+        return SimpleNamespace(wait=wait)
 
     def init_transactions(self) -> None:
         """Note it."""
@@ -163,23 +187,7 @@ class FakeProducer:
         """Note it; the future's error is "ack"."""
         self._do("send")
         self.sent.append((topic, {"value": value, **options}))
-        return SimpleNamespace(get=lambda timeout: self._do("ack"))
-
-    def send_offsets_to_transaction(self, offsets: Any, member: Any) -> None:
-        """Note it."""
-        self._do("offsets")
-
-    def commit_transaction(self) -> None:
-        """Note it."""
-        self._do("commit")
-
-    def abort_transaction(self) -> None:
-        """Note it."""
-        self._do("abort")
-
-    def flush(self, timeout: float) -> None:
-        """Note it."""
-        self._do("flush")
+        return SimpleNamespace(is_done=False, get=lambda timeout: self._do("ack"))
 
     def close(self, timeout: float) -> None:
         """Note it."""

@@ -26,7 +26,7 @@ class FakeOffsets:
     def __init__(self, first: int, committed: OffsetAndMetadata | None) -> None:
         self.first, self.entry = first, committed
 
-    def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+    def beginning_offsets(self, places: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
         """As set."""
         return dict.fromkeys(places, self.first)
 

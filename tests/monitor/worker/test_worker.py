@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,7 +34,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.consumer, self.delivery, self.detector = FakeConsumer(), FakeDelivery(), StubDetector()
         self.starts: dict[Any, StartPoint] = {}
-        self.profiles: dict[str, Callable[[], None]] = dict.fromkeys(
+        self.profiles: dict[str, Callable[..., None]] = dict.fromkeys(
             ("open", "catch_up", "follow", "close"), self._nothing
         )
         self.metrics, self.health = new_metrics(), Health(60)
@@ -52,10 +51,12 @@ class Bench:
         """One that has not started."""
         return Worker(load_settings(), self.detector, self.metrics, self.health)
 
-    def _nothing(self) -> None:
+    def _nothing(self, *_: Any) -> None:
         """No profile was ever set."""
 
-    def _start_points(self, consumer: Any, settings: Any, places: list[Any]) -> dict[Any, StartPoint]:
+    def _start_points(
+        self, consumer: Any, settings: Any, places: list[Any], timeout_s: float
+    ) -> dict[Any, StartPoint]:
         return {each: self.starts.get(each, StartPoint(0, 0)) for each in places}
 
     def run(self, *steps: Step) -> None:
@@ -121,7 +122,7 @@ def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
 def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
     """Its last owner may have known one that we have not seen; and they are followed in every round."""
     calls: list[str] = []
-    bench.profiles = {name: partial(calls.append, name) for name in bench.profiles}
+    bench.profiles = {name: lambda *_, name=name: calls.append(name) for name in bench.profiles}
     bench.worker = bench.new_worker()
     bench.run(bench.gain(0))
     assert calls == ["open", "follow", "catch_up", "follow", "close"]
@@ -200,6 +201,40 @@ def test_a_worker_that_cannot_start_closes_what_it_opened(
     with pytest.raises(BrokerError, match="no transactions here"):
         bench.run()
     assert bench.consumer.closed
+
+
+def test_an_unknown_outcome_is_begun_again_from_the_commit(bench: Bench) -> None:
+    """What was pending is dropped, the state is built anew, and the input is read again from the commit."""
+    bench.delivery.unknown, bench.consumer.owned = 1, {place(0)}
+    bench.starts[place(0)] = StartPoint(0, 0)
+    learned: list[int] = []
+    bench.run(
+        bench.gain(0),
+        bench.give(0, _record(0), _record(1)),
+        lambda _: learned.append(len(bench.detector.streams())),
+        bench.give(0, _record(0), _record(1)),
+    )
+    assert learned == [0]
+    first = bench.delivery.parcels[0]
+    assert (len(first.records), first.offsets[place()].offset) == (3, 2)
+    assert bench.shows('rebalances_total{change="again"} 1.0')
+    assert bench.consumer.paused == set()
+
+
+def test_taking_up_waits_for_the_broker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop goes round, the partition stays paused, and the worker says that it is not ready."""
+    monkeypatch.setattr("monitor.worker.worker.TAKE_UP_RETRY_S", 0.0)
+    refused, seen = [BrokerError("not now")], list[tuple[bool, set[Any]]]()
+
+    def catch_up(*_: Any) -> None:
+        if refused:
+            raise refused.pop()
+
+    bench.profiles["catch_up"] = catch_up
+    bench.worker = bench.new_worker()
+    bench.run(bench.gain(0), lambda _: seen.append((bench.health.assigned, set(bench.consumer.paused))))
+    assert seen == [(False, {place(0)})]
+    assert (bench.health.assigned, bench.consumer.paused) == (True, set())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

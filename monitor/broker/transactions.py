@@ -1,0 +1,108 @@
+"""Transactions of kafka-python with every wait bounded, and nothing kept of one that was not committed.
+
+kafka-python 3.0.12 waits for the coordinator without an end in `send_offsets_to_transaction` and
+`commit_transaction`; its sender forgets a request whose coordinator's connection fails in a certain moment
+(`Sender._maybe_send_transactional_request`), so that such a wait never ends. It keeps the offsets of an
+aborted transaction (`TransactionManager._pending_txn_offset_commits`) and commits them with the next one,
+also those of partitions that meanwhile belong to another worker. And where a topic's metadata do not come,
+`send` returns a future that has failed and will never wake its waiter, while the transaction goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+
+from monitor.broker.clients import explained, open_producer
+from monitor.config import KafkaSettings
+
+logger = logging.getLogger(__name__)
+BLOCK_S = 5.0  # for a topic's metadata, and for the coordinator at the beginning
+REQUEST_S = 10.0  # after which a connection that is silent is given up
+
+
+class Deadline:
+    """A moment until which several waits may take together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at_s = time.monotonic() + seconds
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until then; not below 0."""
+        return max(0.0, self._at_s - time.monotonic())
+
+
+class TransactionalProducer:
+    """A producer that has fenced its predecessors of the same id; to be discarded after a failure."""
+
+    def __init__(self, settings: KafkaSettings, transactional_id: str) -> None:
+        self._producer = open_producer(
+            settings,
+            transactional_id,
+            max_block_ms=round(1000 * BLOCK_S),
+            request_timeout_ms=round(1000 * REQUEST_S),
+        )
+        try:
+            with explained(settings):
+                # Ends what an earlier producer of this id has left open: committed or not, it is then known.
+                self._producer.init_transactions()
+        except BaseException:
+            self.discard()
+            raise
+
+    def begin(self) -> None:
+        """Begin a transaction; raises KafkaError."""
+        self._producer.begin_transaction()
+
+    def send(self, topic: str, value: bytes | None, **options: Any) -> Any:
+        """Hand a record over; what becomes of it is known by the future. Raises KafkaError."""
+        return self._producer.send(topic, value, **options)
+
+    def add_offsets(
+        self,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+        member: ConsumerGroupMetadata,
+        deadline: Deadline,
+    ) -> None:
+        """Make input offsets part of the transaction; raises KafkaError."""
+        manager = self._producer._transaction_manager
+        self._await(manager.send_offsets_to_transaction(dict(offsets), member), "the offsets", deadline)
+
+    def commit(self, deadline: Deadline) -> None:
+        """Commit; raises KafkaError, after which nobody knows whether it was committed."""
+        self._await(self._producer._transaction_manager.begin_commit(), "the commit", deadline)
+
+    def _await(self, result: Any, what: str, deadline: Deadline) -> None:
+        self._producer._sender.wakeup()
+        if not result.wait(timeout_ms=1000 * deadline.left_s):
+            raise KafkaTimeoutError(f"the broker has not answered in time: {what}")
+
+    def discard(self) -> None:
+        """Let go of the producer at once, whatever it has in hand; its transaction is left to the broker."""
+        with suppress(KafkaError):
+            self._producer._sender.force_close()
+            self._producer.close(timeout=0)
+
+    def close(self, timeout_s: float) -> None:
+        """Close in order; an open transaction is left to the broker."""
+        try:
+            self._producer.close(timeout=timeout_s)
+        except KafkaError as error:
+            logger.warning("producer did not close in order: %s", error)
+
+
+def await_sent(futures: Sequence[Any], deadline: Deadline) -> None:
+    """Wait until every record is acknowledged; raises the KafkaError of the first that was not."""
+    for future in futures:
+        # One that failed before there was a batch wakes nobody.
+        if future.is_done and future.failed():
+            raise future.exception
+        future.get(timeout=deadline.left_s)
