@@ -21,6 +21,9 @@ from monitor.errors import ConfigError
 ENV_PREFIX = "ECG_MONITOR_"
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
+# One in six weeks: rarer than that is a mute, which has an end. An event a second: every beat.
+MIN_BUDGET_PER_HOUR, MAX_BUDGET_PER_HOUR = 0.001, 3600.0
+Budget = Annotated[float, Field(ge=MIN_BUDGET_PER_HOUR, le=MAX_BUDGET_PER_HOUR)]
 Descriptor = Annotated[int, Field(ge=3)]  # beyond standard input, output and error
 
 
@@ -98,7 +101,7 @@ class DeliverySettings(_Section):
 class DetectionSettings(_Section):
     """What may be tuned without training: rate, window and calibration are the model's own."""
 
-    false_alarm_budget_per_hour: Annotated[float, Field(gt=0)] | None = None  # None: the model's default
+    false_alarm_budget_per_hour: Budget | None = None  # None: the model's default
     model: Path | None = None  # None: the bundled one
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from monitor.errors import DecodeError
 
 CHUNK_SCHEMA = 1
+MAX_SAMPLE = 1 << 43  # 279 years at 1000 Hz; its time, at the lowest rate, still has a date
 CONTENT_TYPE = "content-type"  # the header that says how a record is encoded
 MSGPACK = "application/msgpack"
 JSON = "application/json"
@@ -43,7 +44,7 @@ class _Header(msgspec.Struct, kw_only=True):
     schema: int
     stream: StreamId
     session: Annotated[str, Meta(min_length=1, max_length=200)]
-    first_sample: Annotated[int, Meta(ge=0, le=1 << 62)]
+    first_sample: Annotated[int, Meta(ge=0, le=MAX_SAMPLE)]
     start_us: Annotated[int, Meta(ge=0, le=1 << 53)]  # of first_sample, µs since the epoch
     rate_hz: float
     leads: Annotated[list[Lead], Meta(min_length=1, max_length=12)]

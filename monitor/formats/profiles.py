@@ -7,16 +7,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from monitor.config import MAX_BUDGET_PER_HOUR, MIN_BUDGET_PER_HOUR
 from monitor.errors import DecodeError
 from monitor.formats.chunks import LeadName, StreamId
 from monitor.formats.versioned import decode_versioned
 
 PROFILE_SCHEMA = 1
-MAX_BUDGET_PER_HOUR = 3600.0  # an event a second: every beat
 
 TimeUs = Annotated[int, Meta(ge=0, le=1 << 53)]  # since the epoch
 Person = Annotated[str, Meta(max_length=100)]  # whoever set it, as the page was told
-Budget = Annotated[float, Meta(gt=0, le=MAX_BUDGET_PER_HOUR)]
+Budget = Annotated[float, Meta(ge=MIN_BUDGET_PER_HOUR, le=MAX_BUDGET_PER_HOUR)]
+_WrittenBudget = Annotated[float, Meta(gt=0, le=MAX_BUDGET_PER_HOUR)]  # once without a lower bound
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +32,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     at_us: TimeUs  # when it was set
     by: Person = ""
     muted_until_us: TimeUs | None = None
-    false_alarm_budget_per_hour: Budget | None = None  # None: the daemon's
+    false_alarm_budget_per_hour: _WrittenBudget | None = None  # None: the daemon's
     paced: bool = False
     lead_names: Annotated[tuple[LeadName, ...], Meta(min_length=1, max_length=12)] | None = None
     schema: int = PROFILE_SCHEMA
+
+    def __post_init__(self) -> None:
+        """A budget of before the lower bound, here or in a stream's state, is read as the least."""
+        budget = self.false_alarm_budget_per_hour
+        if budget is not None and budget < MIN_BUDGET_PER_HOUR:
+            msgspec.structs.force_setattr(self, "false_alarm_budget_per_hour", MIN_BUDGET_PER_HOUR)
 
     def muted(self, time_us: int) -> bool:
         """True if a pager is to leave out what input of this time leads to."""

@@ -19,6 +19,7 @@ from monitor.formats.events import CLOUDEVENT, encode_event
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Outgoing, Partition
 from monitor.worker.settings import SettingsInForce
+from monitor.worker.suspects import Suspects
 
 BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
 LATENCIES_PER_BATCH = 32
@@ -49,6 +50,7 @@ class Batches:
         self._topics = topics
         self._delivery = delivery
         self.in_force = in_force
+        self.suspects = Suspects()
 
     def process(self, batch: Mapping[Partition, Sequence[Any]]) -> list[str]:
         """Process records of some partitions, each in offset order; returns the streams seen."""
@@ -98,6 +100,7 @@ class Batches:
         for partition, records in batch.items():
             for record in records:
                 try:
+                    self.suspects.check(partition.place, record.offset)
                     chunk = decode_chunk(record.value, content_type_of(record), record.key)
                 except DecodeError as error:
                     self._bury(partition, record, error.reason, str(error))

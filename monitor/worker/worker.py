@@ -131,20 +131,31 @@ class Worker:
 
     def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
         batch = {self._owned[place]: records for place, records in polled.items() if place in self._owned}
-        if batch:
-            self._gauges.saw(self._batches.process(batch))
-            for partition, records in batch.items():
+        suspects = self._batches.suspects
+        for part in suspects.parts(batch) if batch else ():
+            try:
+                self._gauges.saw(self._batches.process(part))
+            except Exception as error:  # noqa: BLE001  whatever it is, a restart would meet it again
+                suspects.failed(part, error)
+                self._start_over("a record made us fail")
+                return
+            suspects.passed(part)
+            for partition, records in part.items():
                 self._gauges.reached(partition.place, records[-1].timestamp)
 
     def _commit(self) -> None:
         try:
             self._committer.commit_if_due(self._owned)
         except OutcomeUnknownError as error:
-            logger.warning("taking up %d partitions again from their commit: %s", len(self._owned), error)
-            owned = set(self._owned)
-            for place in owned:
-                self._drop(place)
-            self._assignment.again(owned & self._consumer.assignment())
+            self._start_over(str(error))
+
+    def _start_over(self, why: str) -> None:
+        """Drop what is not committed; every partition is taken up again from its commit."""
+        logger.warning("taking up %d partitions again from their commit: %s", len(self._owned), why)
+        owned = set(self._owned)
+        for place in owned:
+            self._drop(place)
+        self._assignment.again(owned & self._consumer.assignment())
 
     def _apply_assignment(self) -> None:
         gone, gained, changes = self._assignment.take()

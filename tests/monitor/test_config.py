@@ -77,7 +77,7 @@ def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str
         ({"delivery.commit_interval_s": 2.0}, "delivery.commit_interval_s"),
         ({"kafka.heartbeat_interval_s": 20.0}, "wanted less than session_timeout_s"),
         ({"kafka.security_protocol": "SASL_SSL"}, "sasl_mechanism is needed"),
-        ({"detection.false_alarm_budget_per_hour": 0.0}, "false_alarm_budget_per_hour"),
+        ({"detection.false_alarm_budget_per_hour": 1e-9}, "false_alarm_budget_per_hour"),
         ({"kafka.instance_id": "a b"}, "kafka.instance_id"),
     ],
 )

@@ -19,6 +19,7 @@ from monitor.formats.chunks import (
     INVALID,
     JSON,
     MAX_RATE_HZ,
+    MAX_SAMPLE,
     MAX_SAMPLES,
     MIN_RATE_HZ,
     MSGPACK,
@@ -69,7 +70,7 @@ names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
     adc=arrays(np.int16, st.tuples(st.integers(1, 40), st.just(2))),
     stream=names,
     session=names,
-    first_sample=st.integers(0, 1 << 62),
+    first_sample=st.integers(0, MAX_SAMPLE),
     start_us=st.integers(0, 1 << 53),
     rate_hz=st.floats(MIN_RATE_HZ, MAX_RATE_HZ),
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
+from monitor.config import MIN_BUDGET_PER_HOUR
 from monitor.errors import DecodeError
 from monitor.formats.profiles import Profile, decode_profile, encode_profile
 
@@ -68,6 +70,15 @@ def test_a_bad_profile_is_refused(value: bytes, reason: str) -> None:
     with pytest.raises(DecodeError) as caught:
         decode_profile(value)
     assert caught.value.reason == reason
+
+
+def test_a_budget_of_before_the_bound_is_read_as_the_least() -> None:
+    """From the topic and from a stream's state: what was written stays readable."""
+    tiny = written(false_alarm_budget_per_hour=5e-324)
+    for read in (decode_profile(tiny), msgspec.json.decode(tiny, type=Profile)):
+        assert read is not None
+        assert read.false_alarm_budget_per_hour == MIN_BUDGET_PER_HOUR
+        assert read.lead_names == ("II", "V5")
 
 
 def test_the_key_is_the_stream() -> None:

@@ -154,6 +154,7 @@ def test_a_profile_is_written_and_shown() -> None:
     [
         ("b", {}, 404),
         ("a", {"false_alarm_budget_per_hour": 0}, 400),
+        ("a", {"false_alarm_budget_per_hour": 5e-324}, 400),
         ("a", {"false_alarm_budget_per_hour": 1e9}, 400),
         ("a", {"lead_names": ["I", "I"]}, 400),
         ("a", {"lead_names": []}, 400),

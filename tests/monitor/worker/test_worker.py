@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +13,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from monitor.config import load_settings
+from monitor.detect.interface import Detection
 from monitor.errors import BrokerError
+from monitor.formats.chunks import Chunk
 from monitor.formats.events import decode_event
 from monitor.formats.profiles import Profile
 from monitor.worker.health import Health
@@ -21,7 +23,7 @@ from monitor.worker.metrics import new_metrics
 from monitor.worker.positions import Snapshot, StartPoint
 from monitor.worker.settings import ProfileRecord
 from monitor.worker.worker import Worker
-from tests.support.daemon.harness import chunk
+from tests.support.daemon.harness import CHUNK, chunk
 from tests.support.kafka_fakes import FakeConsumer, FakeDelivery, Record, place
 from tests.support.stub_detector import StubDetector
 
@@ -175,16 +177,40 @@ def test_the_end_is_in_order(bench: Bench) -> None:
     assert bench.shows("up 0.0")
 
 
-def test_after_an_error_nothing_is_committed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch cut short must not leave half of its output; the clients are closed all the same."""
+def _fails_on(bench: Bench, monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
+    """The detector raises for chunks of these numbers."""
+    process = bench.detector.process
 
-    def fail(*_: Any) -> None:
-        raise RuntimeError("a bug")
+    def fail(chunks: Sequence[Chunk]) -> Detection:
+        if bad & {chunk.first_sample // CHUNK for chunk in chunks}:
+            raise RuntimeError("a bug")
+        return process(chunks)
 
-    bad = Record(b"\xc1", 0)
     monkeypatch.setattr(bench.detector, "process", fail)
+
+
+def test_a_record_that_makes_us_fail_is_buried(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was half done is dropped and done again without it: every other record counts once."""
+    bench.consumer.owned = {place(0)}
+    _fails_on(bench, monkeypatch, {1})
+    poll = bench.give(0, _record(0), _record(1), _record(2))
+    bench.run(bench.gain(0), poll, poll, poll)  # together, one by one, and without it
+    (parcel,) = (each for each in bench.delivery.parcels if each.records)
+    assert [each.topic for each in parcel.records].count("ecg.events") == 2
+    (letter,) = (each for each in parcel.records if each.topic == "ecg.deadletter")
+    headers = dict(letter.headers)
+    assert (headers["reason"], headers["source-offset"]) == (b"failed", b"1")
+    assert parcel.offsets[place()].offset == 3
+    assert bench.shows('rebalances_total{change="again"} 2.0')
+
+
+def test_after_an_error_nothing_is_committed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every record makes us fail the process ends; the clients are closed all the same."""
+    bench.consumer.owned = {place(0)}
+    monkeypatch.setattr("monitor.worker.suspects.MOST_IN_A_ROW", 0)
+    _fails_on(bench, monkeypatch, {1})
     with pytest.raises(RuntimeError, match="a bug"):
-        bench.run(bench.gain(0), bench.give(0, bad, _record(1)))
+        bench.run(bench.gain(0), bench.give(0, Record(b"\xc1", 0), _record(1)), bench.give(0, _record(1)))
     assert bench.delivery.parcels == []
     assert (bench.consumer.closed, bench.delivery.closed) == (True, True)
 

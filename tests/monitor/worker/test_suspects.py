@@ -1,0 +1,53 @@
+"""The record that made the worker fail is found among others, and left alone from then on."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.errors import DecodeError
+from monitor.worker.suspects import MOST_IN_A_ROW, Suspects
+from tests.support.kafka_fakes import Record, partition, place
+
+PART = partition()
+RECORDS = [Record(b"", offset) for offset in range(3)]
+
+
+def test_nothing_is_parted_without_a_suspicion() -> None:
+    """One pass a poll."""
+    assert list(Suspects().parts({PART: RECORDS})) == [{PART: RECORDS}]
+
+
+def test_after_a_failure_records_go_one_by_one() -> None:
+    """Those of the poll that failed; what follows goes together again."""
+    suspects = Suspects()
+    suspects.failed({PART: RECORDS}, RuntimeError("a bug"))
+    assert [part[PART][0].offset for part in suspects.parts({PART: RECORDS})] == [0, 1, 2]
+    later = [Record(b"", 3), Record(b"", 4)]
+    assert list(suspects.parts({PART: later})) == [{PART: later}]
+    suspects.check(place(), 1)  # none of them is known yet
+
+
+def test_a_record_that_fails_alone_is_refused_from_then_on() -> None:
+    """With what it raised; until its commit."""
+    suspects = Suspects()
+    suspects.failed({PART: RECORDS[1:2]}, RuntimeError("a bug"))
+    suspects.check(place(), 0)
+    suspects.check(place(1), 1)
+    with pytest.raises(DecodeError, match="failed on it: RuntimeError: a bug") as refused:
+        suspects.check(place(), 1)
+    assert refused.value.reason == "failed"
+    ahead = partition(replay=2, committed=2)
+    suspects.passed({ahead: [Record(b"", 2)]})
+    suspects.check(place(), 1)
+
+
+def test_where_every_record_fails_it_is_not_the_records() -> None:
+    """The process ends with the error itself, rather than bury all that comes; one that passes clears it."""
+    suspects = Suspects()
+    for offset in range(MOST_IN_A_ROW):
+        suspects.failed({PART: [Record(b"", offset)]}, RuntimeError("a bug"))
+        suspects.passed({PART: [Record(b"", offset)]})  # buried
+    with pytest.raises(RuntimeError, match="a bug"):
+        suspects.failed({PART: [Record(b"", 50)]}, RuntimeError("a bug"))
+    suspects.passed({PART: [Record(b"", 60)]})
+    suspects.failed({PART: [Record(b"", 61)]}, RuntimeError("a bug"))
