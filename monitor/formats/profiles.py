@@ -13,11 +13,12 @@ from monitor.formats.chunks import LeadName, StreamId
 from monitor.formats.versioned import decode_versioned
 
 PROFILE_SCHEMA = 1
+MAX_MUTE_US = 24 * 3600 * 1_000_000  # whoever goes off duty may forget it
 
 TimeUs = Annotated[int, Meta(ge=0, le=1 << 53)]  # since the epoch
 Person = Annotated[str, Meta(max_length=100)]  # whoever set it, as the page was told
 Budget = Annotated[float, Meta(ge=MIN_BUDGET_PER_HOUR, le=MAX_BUDGET_PER_HOUR)]
-_WrittenBudget = Annotated[float, Meta(gt=0, le=MAX_BUDGET_PER_HOUR)]  # once without a lower bound
+_WrittenBudget = Annotated[float, Meta(gt=0, le=MAX_BUDGET_PER_HOUR)]  # it had no lower bound once
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +39,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = PROFILE_SCHEMA
 
     def __post_init__(self) -> None:
-        """A budget of before the lower bound, here or in a stream's state, is read as the least."""
-        budget = self.false_alarm_budget_per_hour
+        """What was written before there were these bounds, also in a state, is read within them."""
+        budget, latest_us = self.false_alarm_budget_per_hour, self.at_us + MAX_MUTE_US
         if budget is not None and budget < MIN_BUDGET_PER_HOUR:
             msgspec.structs.force_setattr(self, "false_alarm_budget_per_hour", MIN_BUDGET_PER_HOUR)
+        if self.muted_until_us is not None and self.muted_until_us > latest_us:
+            msgspec.structs.force_setattr(self, "muted_until_us", latest_us)
 
     def muted(self, time_us: int) -> bool:
         """True if a pager is to leave out what input of this time leads to."""

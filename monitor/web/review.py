@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from monitor.formats.chunks import LeadName, StreamId
 from monitor.formats.events import Kind
-from monitor.formats.profiles import Budget, Person, Profile, TimeUs
+from monitor.formats.profiles import MAX_MUTE_US, Budget, Person, Profile, TimeUs
 from monitor.formats.reviews import Opinion, RecordId, Review, standing
 from monitor.web.held.store import Store
 from monitor.web.requests import Refused
@@ -109,9 +109,12 @@ def record_profile(store: Store, writer: Writer, stream: str, new: NewProfile) -
     names = new.lead_names or ()
     if len(set(names)) != len(names):
         raise Refused(400, "lead names repeat")
+    at_us = _now_us()
+    if new.muted_until_us is not None and new.muted_until_us > at_us + MAX_MUTE_US:
+        raise Refused(400, "a mute ends within a day")
     profile = Profile(
         stream=stream,
-        at_us=_now_us(),
+        at_us=at_us,
         by=new.by.strip(),
         muted_until_us=new.muted_until_us,
         false_alarm_budget_per_hour=new.false_alarm_budget_per_hour,

@@ -8,6 +8,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from socketserver import ThreadingMixIn
 from types import TracebackType
 from typing import Any, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -17,6 +19,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from monitor.errors import ConfigError
 
 logger = logging.getLogger(__name__)
+REQUEST_S = 10.0  # from connecting to the answer's end; slower ones are cut off
+MAX_REQUESTS = 64  # at once; then the oldest is cut off for the newest
 READY_STALL_S = 10.0  # a loop that has stood still for this long is waiting for the broker
 
 
@@ -52,9 +56,51 @@ class Health:
         return [f"main loop has not advanced for {idle_s:.0f} s"] if idle_s > limit_s else []
 
 
-class _QuietHandler(WSGIRequestHandler):
-    timeout = 10  # s; a client that says nothing must not hold the server
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread a request, so that a client that sends or reads byte by byte holds up nobody else."""
 
+    daemon_threads = True
+    block_on_close = False  # the process does not wait for such a client either
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._open: dict[socket.socket, float] = {}  # until when; the oldest first
+        self._lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread of its own, in place of the oldest request if there are too many."""
+        with self._lock:
+            if len(self._open) >= MAX_REQUESTS:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                _cut_off(oldest)
+            self._open[request] = time.monotonic() + REQUEST_S
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Cut off whoever is too slow; called after each poll."""
+        now_s = time.monotonic()
+        with self._lock:
+            for request in [each for each, until_s in self._open.items() if until_s < now_s]:
+                _cut_off(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """The request is over."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  the base class's
+        """A client that has gone is no error of ours."""
+        logger.debug("a request from %s was broken off", client_address, exc_info=True)
+
+
+def _cut_off(request: socket.socket) -> None:
+    with suppress(OSError):  # it has gone by itself
+        request.shutdown(socket.SHUT_RDWR)  # its thread, which reads or writes, ends by that
+
+
+class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         logger.debug(format, *args)
 
@@ -103,15 +149,15 @@ class HealthServer:
         return [b"try /metrics, /healthz or /readyz\n"]
 
 
-def _server_at(host: str, port: int) -> WSGIServer:
+def _server_at(host: str, port: int) -> _Server:
     try:
-        return WSGIServer((host, port), _QuietHandler)
+        return _Server((host, port), _QuietHandler)
     except OSError as exc:
         raise ConfigError(f"metrics server cannot listen on {host}:{port}: {exc.strerror}") from exc
 
 
-def _server_on(listener: socket.socket) -> WSGIServer:
-    server = WSGIServer(listener.getsockname()[:2], _QuietHandler, bind_and_activate=False)
+def _server_on(listener: socket.socket) -> _Server:
+    server = _Server(listener.getsockname()[:2], _QuietHandler, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
     server.server_name, server.server_port = listener.getsockname()[:2]

@@ -135,7 +135,11 @@ def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
         running.says("took up", timeout_s=60)
         sending.start()
         wait_until(lambda: len(events("bed-1")) > 1, 30, "the first events")
-        bench.set_profile(stream="bed-1", false_alarm_budget_per_hour=300.0, muted_until_us=1 << 53)
+        bench.set_profile(
+            stream="bed-1",
+            false_alarm_budget_per_hour=300.0,
+            muted_until_us=time.time_ns() // 1000 + 3600_000_000,
+        )
         wait_until(lambda: events("bed-1")[-1].muted, 20, "a muted event")
         running.end(signal.SIGKILL)
     sending.join()

@@ -81,6 +81,14 @@ def test_a_budget_of_before_the_bound_is_read_as_the_least() -> None:
         assert read.lead_names == ("II", "V5")
 
 
+def test_a_mute_ends_within_a_day() -> None:
+    """Also one that was written to end in 2255."""
+    profile = decode_profile(written(muted_until_us=1 << 53))
+    assert profile is not None
+    assert profile.muted(FULL.at_us + 24 * 3600 * 1_000_000 - 1)
+    assert not profile.muted(FULL.at_us + 24 * 3600 * 1_000_000)
+
+
 def test_the_key_is_the_stream() -> None:
     """Compaction keeps the last record of a key."""
     with pytest.raises(DecodeError, match="wanted the stream id 'bed-1'") as caught:

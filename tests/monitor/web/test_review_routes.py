@@ -160,6 +160,7 @@ def test_a_profile_is_written_and_shown() -> None:
         ("a", {"lead_names": []}, 400),
         ("a", {"paced": "yes"}, 400),
         ("a", {"muted_until_us": 1.5}, 400),
+        ("a", {"muted_until_us": 1 << 53}, 400),
     ],
 )
 def test_bad_profiles_are_refused(stream: str, body: Any, status: int) -> None:

@@ -51,7 +51,7 @@ def test_events_carry_their_streams_key_and_type() -> None:
 def test_a_profile_parts_a_batch() -> None:
     """From its first record on it holds, in the same batch, and the next commit writes the state."""
     batches, part = _batches(), partition()
-    value = encode_profile(Profile(stream="s", at_us=0, muted_until_us=1 << 53))
+    value = encode_profile(Profile(stream="s", at_us=0, muted_until_us=3600_000_000))
     batches.in_force.learn(Record(value, 0, b"s", topic="ecg.profiles", timestamp=1000))
     records = _records("s", 0, 4)
     for record in records:

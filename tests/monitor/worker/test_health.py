@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
@@ -98,6 +100,45 @@ def test_unready_says_why(server: HealthServer, health: Health, flag: str, reaso
     status, body = _get(server, "/readyz")
     assert (status, json.loads(body)["reasons"]) == (503, [reason])
     assert _get(server, "/healthz")[0] == 200
+
+
+def _dribble(server: HealthServer) -> socket.socket:
+    """A client that has begun a request and doesn't end it."""
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    client.sendall(b"GET /he")
+    return client
+
+
+def _cut_off_after_s(client: socket.socket) -> float:
+    """How long it could go on sending, 10 s at most."""
+    began_s = time.monotonic()
+    with suppress(OSError):
+        while time.monotonic() < began_s + 10:
+            client.sendall(b"a")
+            time.sleep(0.05)
+    return time.monotonic() - began_s
+
+
+def test_a_client_that_dribbles_holds_up_nobody(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cut off when its time is over, though it goes on sending."""
+    monkeypatch.setattr("monitor.worker.health.REQUEST_S", 0.5)
+    with _dribble(server) as client:
+        assert _get(server, "/healthz")[0] == 200
+        assert _cut_off_after_s(client) < 3
+    assert _get(server, "/healthz")[0] == 200
+
+
+def test_many_slow_clients_hold_up_nobody(server: HealthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest gives its place to the newest."""
+    monkeypatch.setattr("monitor.worker.health.MAX_REQUESTS", 3)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(_dribble(server)) for _ in range(5)]
+        assert _get(server, "/readyz")[0] == 200
+        assert clients[0].recv(100) == b""
+        clients[-1].sendall(b"althz HTTP/1.0\r\n\r\n")
+        assert clients[-1].recv(100).startswith(b"HTTP/1.0 200")
 
 
 def test_other_paths_are_not_found(server: HealthServer) -> None:

@@ -134,7 +134,7 @@ def test_rows_come_most_urgent_first_and_muted_last() -> None:
         send(store, chunk_value(0, stream), END_US)
     for stream in ("c", "d"):
         store.take_event(held(event(10, Kind.RUN, stream, phase=Phase.ONSET), END_US))
-    store.take_profile("d", Profile(stream="d", at_us=1, muted_until_us=END_US + 1))
+    store.take_profile("d", Profile(stream="d", at_us=END_US, muted_until_us=END_US + 1))
     shown = rows.rows(store, END_US)
     assert [each["stream"] for each in shown] == ["c", "a", "b", "d"]
     assert shown[-1]["muted_until_us"] == END_US + 1
