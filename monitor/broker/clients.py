@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,7 @@ from monitor.config import KafkaSettings
 from monitor.errors import BrokerError, ConfigError
 
 logger = logging.getLogger(__name__)
+RECENT_S, RECENT_LINES = 60.0, 100  # of the library's log: older lines are not about this error
 _REFUSED = ("Authentication", "Sasl", "credential", "password")
 _TLS = ("Handshake failed", "certificate", "[SSL")
 # The answer to a failed login is often lost in the closing of the connection. That the version was
@@ -151,20 +154,24 @@ def explained(settings: KafkaSettings) -> Iterator[None]:
     except KafkaConfigurationError as exc:
         raise ConfigError(f"kafka: {exc}") from exc
     except (KafkaError, OSError) as exc:
-        raise BrokerError(explain(exc, heard.lines, settings)) from exc
+        raise BrokerError(explain(exc, heard.recent(), settings)) from exc
     finally:
         library.removeHandler(heard)
 
 
 class _Overheard(logging.Handler):
-    """Keeps the warnings and errors that kafka-python logs while it fails."""
+    """Keeps the last warnings and errors that kafka-python logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.lines: list[str] = []
+        self._lines: deque[tuple[float, str]] = deque(maxlen=RECENT_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
+        self._lines.append((record.created, record.getMessage()))
+
+    def recent(self) -> list[str]:
+        since = time.time() - RECENT_S
+        return [line for created, line in self._lines if created >= since]
 
 
 def explain(error: Exception, heard: list[str], settings: KafkaSettings) -> str:

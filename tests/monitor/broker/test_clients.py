@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 
 import pytest
@@ -76,6 +77,22 @@ def test_the_librarys_log_is_left_alone() -> None:
     with explained(KafkaSettings()):
         pass
     assert logging.getLogger("kafka").handlers == before
+
+
+def _log_and_fail(record: logging.LogRecord) -> None:
+    logging.getLogger("kafka").handle(record)
+    raise KafkaTimeoutError("no answer")
+
+
+@pytest.mark.parametrize(("seconds_ago", "blamed"), [(10, True), (3600, False)])
+def test_only_what_was_logged_of_late_explains_an_error(seconds_ago: float, blamed: bool) -> None:
+    """A worker runs for months: a login refused at noon has nothing to do with a disconnection at night."""
+    record = logging.LogRecord("kafka", logging.WARNING, __file__, 1, "SaslAuthenticationFailed", None, None)
+    record.created = time.time() - seconds_ago
+    with pytest.raises(BrokerError) as caught, explained(SASL):
+        _log_and_fail(record)
+    assert ("password" in str(caught.value)) == blamed
+    assert ("no answer" in str(caught.value)) != blamed
 
 
 def test_topics_suit_what_they_hold() -> None:
