@@ -94,7 +94,7 @@ class DeliverySettings(_Section):
     commit_interval_s: Annotated[float, Field(gt=0, le=0.5)] = 0.5  # at once where a batch holds an event
     snapshot_interval_s: Seconds = 5.0  # of each stream; bounds what a restart replays
     max_pending_records: Annotated[int, Field(ge=1)] = 5000  # input records processed but not committed
-    max_record_bytes: Annotated[int, Field(ge=1024)] = 900_000  # dead letters are cut to it
+    max_record_bytes: Annotated[int, Field(ge=1024)] = 900_000  # dead letters and beats are cut to it
     write_beats: bool = True
 
 

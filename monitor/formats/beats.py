@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -70,6 +70,20 @@ def encode_beats(windows: ScoredWindows) -> bytes:
     }
     columns |= {name: getattr(windows, name) for name in ("stream", "session", "kind", "quality")}
     return msgspec.msgpack.encode({"schema": BEATS_SCHEMA, "columns": columns})
+
+
+def beats_records(windows: ScoredWindows, max_bytes: int) -> Iterator[bytes]:
+    """Records of the windows in their order, none longer than max_bytes but one of a single window.
+
+    Ids have up to 200 characters each, so that no number of windows is a bound by itself.
+    """
+    value = encode_beats(windows)
+    if len(value) <= max_bytes or len(windows) < 2:
+        yield value
+        return
+    half = len(windows) // 2
+    for rows in (np.arange(half), np.arange(half, len(windows))):
+        yield from beats_records(windows.rows(rows), max_bytes)
 
 
 def decode_beats(value: bytes) -> ScoredWindows:

@@ -12,7 +12,7 @@ import numpy as np
 from monitor.config import DeliverySettings, Topics
 from monitor.detect.interface import Detection, StreamDetector
 from monitor.errors import DecodeError
-from monitor.formats.beats import encode_beats
+from monitor.formats.beats import beats_records
 from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk, content_type_of, decode_chunk
 from monitor.formats.dead_letters import dead_letter
 from monitor.formats.events import CLOUDEVENT, encode_event
@@ -21,7 +21,6 @@ from monitor.worker.partition import Outgoing, Partition
 from monitor.worker.settings import SettingsInForce
 from monitor.worker.suspects import Suspects
 
-BEATS_PER_RECORD = 4096  # about 100 bytes each: well under the broker's 1 MB
 LATENCIES_PER_BATCH = 32
 
 
@@ -135,8 +134,7 @@ class Batches:
             step = max(1, len(rows) // LATENCIES_PER_BATCH)
             pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
             if self._delivery.write_beats:
-                for start in range(0, len(rows), BEATS_PER_RECORD):
-                    value = encode_beats(detection.windows.rows(rows[start : start + BEATS_PER_RECORD]))
+                for value in beats_records(detection.windows.rows(rows), self._delivery.max_record_bytes):
                     headers = [(CONTENT_TYPE, MSGPACK.encode())]
                     pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(number)))
 

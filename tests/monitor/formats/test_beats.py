@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from monitor.formats.beats import ScoredWindows, decode_beats, encode_beats
+from monitor.formats.beats import ScoredWindows, beats_records, decode_beats, encode_beats
 from tests.support.scan_fakes import windows_at
 
 
@@ -24,8 +26,8 @@ def windows(n: int = 3) -> ScoredWindows:
         score=score,
         p_value=(10.0**-score).astype(np.float32),
         anomalous=score > 1,
-        kind=["beat", "fixed", "run"][:n],
-        quality=["good", "good", "missing"][:n],
+        kind=(["beat", "fixed", "run"] * n)[:n],
+        quality=(["good", "good", "missing"] * n)[:n],
     )
 
 
@@ -68,6 +70,16 @@ def test_beats_come_back_as_they_were(n: int) -> None:
         else:
             assert first.dtype == second.dtype
             assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
+
+
+@given(n=st.integers(0, 40), max_bytes=st.integers(200, 3000))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_records_of_beats_are_bounded_in_bytes(n: int, max_bytes: int) -> None:
+    """Every window is in one of them, in order; only a single window may be more than the limit."""
+    before = windows(n)
+    parts = [(len(value), decode_beats(value)) for value in beats_records(before, max_bytes)]
+    assert all(size <= max_bytes or len(part) == 1 for size, part in parts)
+    assert np.array_equal(np.concatenate([part.sample for _, part in parts]), before.sample)
 
 
 def test_another_schema_of_beats_is_refused() -> None:
