@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from kafka.structs import OffsetAndMetadata
 
+from monitor.errors import StateError
+
 logger = logging.getLogger(__name__)
 METADATA_SCHEMA = 1
 _GROUP, _OFFSET, _SETTING = "group", "input-offset", "setting"
@@ -61,16 +63,34 @@ class StartPoint:
     committed: int  # output of earlier records has been sent
     lost: int = 0  # records that retention deleted before they were committed
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    refused: int = 0  # records that are no snapshots, and snapshots of input that was never committed
 
+    def take(self, record: Any, group_id: str) -> None:
+        """Take in a record of `ecg.state`, if it is of this group; one without a value ends its stream.
 
-def keep(snapshots: dict[str, Snapshot], record: Any, group_id: str) -> None:
-    """Take in a record of `ecg.state`, if it is of this group; one without a value ends its stream."""
-    headers = dict(record.headers)
-    if headers.get(_GROUP) != group_id.encode() or record.key is None:
-        return
-    stream = record.key.decode()
-    if record.value is None:
-        snapshots.pop(stream, None)
-    else:
-        offset = int(headers[_OFFSET])
-        snapshots[stream] = Snapshot(stream, offset, bytes(record.value), headers.get(_SETTING))
+        Raises StateError for one that is none: nothing keeps others from writing there.
+        """
+        headers = dict(record.headers)
+        if headers.get(_GROUP) != group_id.encode() or record.key is None:
+            return
+        try:
+            stream = record.key.decode()
+            offset = int(headers.get(_OFFSET) or b"none")
+        except ValueError as exc:
+            raise StateError(f"no snapshot: {exc}") from exc
+        if record.value is None:
+            self.snapshots.pop(stream, None)
+        else:
+            self.snapshots[stream] = Snapshot(stream, offset, bytes(record.value), headers.get(_SETTING))
+
+    def refuse_beyond(self, end: int) -> list[str]:
+        """Drop state that holds input from this offset on; returns its streams.
+
+        It is of another life of the topic or of the group's offsets: input up to there would be taken for
+        known and passed over.
+        """
+        beyond = [stream for stream, snapshot in self.snapshots.items() if snapshot.offset > end]
+        for stream in beyond:
+            del self.snapshots[stream]
+        self.refused += len(beyond)
+        return beyond

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from kafka import TopicPartition
@@ -11,67 +12,106 @@ from kafka.structs import OffsetAndMetadata
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import place_name, read_to
 from monitor.config import KafkaSettings
-from monitor.worker.positions import Snapshot, StartPoint, keep, replay_offset
+from monitor.errors import StateError
+from monitor.worker.positions import StartPoint, replay_offset
 
 logger = logging.getLogger(__name__)
 
 
 def start_points(
-    consumer: Any, settings: KafkaSettings, partitions: list[TopicPartition], timeout_s: float = 60.0
+    consumer: Any,
+    settings: KafkaSettings,
+    partitions: list[TopicPartition],
+    timeout_s: float = 60.0,
+    exactly_once: bool = True,
 ) -> dict[TopicPartition, StartPoint]:
-    """Where each partition goes on, with its streams' snapshots."""
+    """Where each partition goes on, with its streams' snapshots.
+
+    exactly_once: a snapshot and its commit are one transaction. Where they are not, a worker killed between
+    the two has left state that is ahead of its commit, and right.
+    """
+    times = {"timeout_ms": 1000 * timeout_s}
     with explained(settings):
-        beginnings = consumer.beginning_offsets(partitions, timeout_ms=1000 * timeout_s)
-        points = {}
-        for partition in partitions:
-            # read_committed: waits until no transaction holds an offset of this partition.
-            committed = consumer.committed(partition, metadata=True, timeout_ms=1000 * timeout_s)
-            points[partition] = _start_point(partition, committed, beginnings[partition])
-    for number, snapshots in read_snapshots(settings, [p.partition for p in partitions], timeout_s).items():
-        points[TopicPartition(settings.topics.signal, number)].snapshots = snapshots
+        # read_committed: waits until no transaction holds an offset of this partition.
+        committed = {place: consumer.committed(place, metadata=True, **times) for place in partitions}
+        beginnings = consumer.beginning_offsets(partitions, **times)
+        ends = consumer.end_offsets(partitions, **times)  # after the commits, which may lie there
+    points = {}
+    for place, entry in committed.items():
+        first, end = beginnings[place], ends[place]
+        begin = first if settings.on_lost_position == "earliest" else end
+        points[place] = _start_point(place, entry, first, end, begin)
+    read_snapshots(settings, {place.partition: point for place, point in points.items()}, timeout_s)
+    with explained(settings):
+        limits = {} if exactly_once else consumer.end_offsets(partitions, **times)
+    for place, point in points.items():
+        _refuse_beyond(place, point, limits.get(place, point.committed))
     return points
 
 
-def _start_point(partition: TopicPartition, committed: OffsetAndMetadata | None, first: int) -> StartPoint:
+def _refuse_beyond(place: TopicPartition, point: StartPoint, limit: int) -> None:
+    beyond = point.refuse_beyond(limit)
+    if beyond:
+        logger.error(
+            "%s: %d streams start afresh: their state holds input that was never committed, so the topic "
+            "was made anew, or the group's offsets were reset: %s",
+            *(place_name(place), len(beyond), ", ".join(beyond[:5])),
+        )
+
+
+def _start_point(
+    place: TopicPartition, committed: OffsetAndMetadata | None, first: int, end: int, begin: int
+) -> StartPoint:
     if committed is None:
         return StartPoint(first, first)
+    if committed.offset > end:
+        logger.error(
+            "%s: the commit is at %d, but the topic ends at %d: it was made anew or has lost records; "
+            "beginning at %d (kafka.on_lost_position)",
+            *(place_name(place), committed.offset, end, begin),
+        )
+        return StartPoint(begin, begin)
     replay = replay_offset(committed)
     if committed.offset < first:
         lost = first - committed.offset
-        logger.error("%s: %d records were deleted before they were processed", place_name(partition), lost)
+        logger.error("%s: %d records were deleted before they were processed", place_name(place), lost)
         return StartPoint(first, first, lost)
     if replay < first:
-        logger.warning(
-            "%s: state can only be rebuilt from %d, wanted %d", place_name(partition), first, replay
-        )
+        logger.warning("%s: state can only be rebuilt from %d, wanted %d", place_name(place), first, replay)
     return StartPoint(max(replay, first), committed.offset)
 
 
 def read_snapshots(
-    settings: KafkaSettings, partitions: list[int], timeout_s: float = 60.0
-) -> dict[int, dict[str, Snapshot]]:
-    """The last snapshot of each stream, by partition number; reads `ecg.state` to its very end.
+    settings: KafkaSettings, points: Mapping[int, StartPoint], timeout_s: float = 60.0
+) -> None:
+    """Give each partition, by number, the last snapshot of each stream; reads `ecg.state` to its very end.
 
     The end is that of all records, not of the committed ones: a killed worker's open transaction
     hides what its successor has committed after it, and state older than the commit's replay
     offset assumes would be taken for the newest. So we wait until the broker has ended it.
     """
-    places = [TopicPartition(settings.topics.state, number) for number in partitions]
+    places = [TopicPartition(settings.topics.state, number) for number in points]
     ends = _ends(settings, places, timeout_s)
-    found: dict[int, dict[str, Snapshot]] = {number: {} for number in partitions}
     places = [place for place in places if ends[place] > 0]
     if not places:
-        return found
+        return
     reader = open_reader(settings, max_poll_records=5000, max_partition_fetch_bytes=8 << 20)
     try:
         with explained(settings):
             reader.assign(places)
             reader.seek_to_beginning(*places)
             for place, record in read_to(reader, {place: ends[place] for place in places}, timeout_s):
-                keep(found[place.partition], record, settings.group_id)
+                _take(points[place.partition], place, record, settings.group_id)
     finally:
         reader.close()
-    return found
+
+
+def _take(point: StartPoint, place: TopicPartition, record: Any, group_id: str) -> None:
+    try:
+        point.take(record, group_id)
+    except StateError as error:
+        logger.warning("%s@%d: passed over: %s", place_name(place), record.offset, error)
+        point.refused += 1
 
 
 def _ends(

@@ -187,16 +187,17 @@ class Worker:
         member_id = self._consumer.group_metadata().member_id  # first: what is read then is no older
         kafka = self._settings.kafka
         quick = {"connect_timeout_s": min(TAKE_UP_S, kafka.connect_timeout_s)}
-        points = start_points(self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S)
-        self._profiles.catch_up(
-            TAKE_UP_S
-        )  # their last owner may have known of settings that we have not seen
+        exactly_once = self._settings.delivery.mode == "exactly_once"
+        points = start_points(self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S, exactly_once)
+        # Their last owner may have known of settings that we have not seen.
+        self._profiles.catch_up(TAKE_UP_S)
         for place, start in points.items():
             for stream, snapshot in list(start.snapshots.items()):
                 self._in_force.take_up(stream, snapshot.setting)
                 if not self._restore(stream, snapshot.state):
                     del start.snapshots[stream]
             self._metrics.lost_records.inc(start.lost)
+            self._metrics.restores.labels("refused").inc(start.refused)
             interval_s = self._settings.delivery.snapshot_interval_s
             self._owned[place] = Partition(place, start, interval_s, member_id)
             self._consumer.seek(place, start.replay)

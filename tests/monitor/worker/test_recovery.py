@@ -15,20 +15,24 @@ from monitor.broker.clients import open_consumer, open_producer
 from monitor.broker.topics import create_topics
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
-from monitor.worker.positions import StartPoint, commit_entry, snapshot_headers
+from monitor.worker.positions import Snapshot, StartPoint, commit_entry, snapshot_headers
 from monitor.worker.recovery import read_snapshots, start_points
 from tests.support.kafka_fakes import place
 
 
 class FakeOffsets:
-    """A consumer that knows a beginning and a commit."""
+    """A consumer that knows a beginning, an end and a commit."""
 
-    def __init__(self, first: int, committed: OffsetAndMetadata | None) -> None:
-        self.first, self.entry = first, committed
+    def __init__(self, first: int, committed: OffsetAndMetadata | None, end: int = 50) -> None:
+        self.first, self.entry, self.end = first, committed, end
 
     def beginning_offsets(self, places: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
         """As set."""
         return dict.fromkeys(places, self.first)
+
+    def end_offsets(self, places: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
+        """As set."""
+        return dict.fromkeys(places, self.end)
 
     def committed(self, where: TopicPartition, metadata: bool, timeout_ms: float) -> Any:
         """As set."""
@@ -49,9 +53,43 @@ def test_where_a_partition_goes_on(
     monkeypatch: pytest.MonkeyPatch, first: int, committed: OffsetAndMetadata | None, start: StartPoint
 ) -> None:
     """At the replay offset, but not before what retention has left; what was lost is counted."""
-    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", lambda *_: {0: {}})
+    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", lambda *_: None)
     points = start_points(FakeOffsets(first, committed), KafkaSettings(), [place()])
     assert points == {place(): start}
+
+
+def _with_state(monkeypatch: pytest.MonkeyPatch, **snapshots: int) -> None:
+    def fill(settings: KafkaSettings, points: Any, timeout_s: float) -> None:
+        points[0].snapshots = {stream: Snapshot(stream, at, b"") for stream, at in snapshots.items()}
+
+    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", fill)
+
+
+@pytest.mark.parametrize(("answer", "begin"), [("earliest", 2), ("latest", 8)])
+def test_a_commit_past_the_topics_end_has_an_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str, begin: int
+) -> None:
+    """The topic was made anew: its state goes, too, and both are said."""
+    _with_state(monkeypatch, a=9)
+    settings = KafkaSettings.model_validate({"on_lost_position": answer})
+    points = start_points(FakeOffsets(2, commit_entry(9, 5), end=8), settings, [place()])
+    assert points == {place(): StartPoint(begin, begin, refused=1)}
+    assert (
+        f"commit is at 9, but the topic ends at 8: it was made anew or has lost records; beginning at {begin}"
+        in caplog.text
+    )
+    assert "1 streams start afresh" in caplog.text
+
+
+@pytest.mark.parametrize(("exactly_once", "kept"), [(True, ["a"]), (False, ["a", "b"])])
+def test_state_ahead_of_the_commit_is_another_lifes(
+    monkeypatch: pytest.MonkeyPatch, exactly_once: bool, kept: list[str]
+) -> None:
+    """Unless the two are written one after the other; past the topic's end it is in any case."""
+    _with_state(monkeypatch, a=9, b=10, c=51)
+    offsets = FakeOffsets(0, commit_entry(9, 5))
+    points = start_points(offsets, KafkaSettings(), [place()], exactly_once=exactly_once)
+    assert list(points[place()].snapshots) == kept
 
 
 @pytest.fixture
@@ -69,13 +107,15 @@ def _write(settings: KafkaSettings, *records: tuple[str, bytes | None, int, str]
     for key, value, offset, group in records:
         headers = snapshot_headers(group, offset)
         producer.send(settings.topics.state, value, key=key.encode(), headers=headers, partition=1)
+    headers = [("group", settings.group_id.encode())]
+    producer.send(settings.topics.state, b"no snapshot", key=b"a", headers=headers, partition=1)
     producer.flush(timeout=10)
     producer.close(timeout=5)
 
 
 @pytest.mark.integration
 def test_the_last_snapshot_of_each_stream_is_found(settings: KafkaSettings) -> None:
-    """Another group's is not ours, a deleted one is gone, and an empty partition is empty."""
+    """Another group's is not ours, a deleted one is gone, one that is none is passed over."""
     mine = settings.group_id
     _write(
         settings,
@@ -86,9 +126,10 @@ def test_the_last_snapshot_of_each_stream_is_found(settings: KafkaSettings) -> N
         ("c", b"state", 5, mine),
         ("c", None, 6, mine),
     )
-    found = read_snapshots(settings, [0, 1])
-    assert found[0] == {}
-    assert {(each.stream, each.offset, each.state) for each in found[1].values()} == {
+    found = {number: StartPoint(0, 9) for number in (0, 1)}
+    read_snapshots(settings, found)
+    assert (found[0], found[1].refused) == (StartPoint(0, 9), 1)
+    assert {(each.stream, each.offset, each.state) for each in found[1].snapshots.values()} == {
         ("a", 8, b"new"),
         ("b", 4, b"state"),
     }
@@ -132,12 +173,12 @@ def test_a_killed_workers_open_transaction_is_waited_for(kafka_broker: str) -> N
     zombie.flush(timeout=10)
     _write(settings, ("a", b"new", 3, own))
     with pytest.raises(BrokerError, match=r"state\[1\] cannot be read to the end"):
-        read_snapshots(settings, [1], timeout_s=0.3)
-    found: list[bytes] = []
-    reader = threading.Thread(target=lambda: found.append(read_snapshots(settings, [1])[1]["a"].state))
+        read_snapshots(settings, {1: StartPoint(0, 9)}, timeout_s=0.3)
+    found = StartPoint(0, 9)
+    reader = threading.Thread(target=lambda: read_snapshots(settings, {1: found}))
     began = time.monotonic()
     reader.start()
     reader.join(30)
-    assert found == [b"new"]
+    assert found.snapshots["a"].state == b"new"
     assert time.monotonic() - began < 15
     zombie.close(timeout=1)

@@ -57,7 +57,7 @@ class Bench:
         """No profile was ever set."""
 
     def _start_points(
-        self, consumer: Any, settings: Any, places: list[Any], timeout_s: float
+        self, consumer: Any, settings: Any, places: list[Any], timeout_s: float, exactly_once: bool
     ) -> dict[Any, StartPoint]:
         return {each: self.starts.get(each, StartPoint(0, 0)) for each in places}
 
