@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+from monitor.formats.chunks import MAX_RATE_HZ, MIN_RATE_HZ
 
 EVENT_SCHEMA = 1
 CLOUDEVENT = "application/cloudevents+json"
@@ -43,6 +46,10 @@ PRIORITY = {
 TECHNICAL = frozenset({Kind.SIGNAL_LOST, Kind.SIGNAL_POOR, Kind.SIGNAL_RESTORED})
 
 
+# Whoever may write to the topic may write anything: what is read is what a page can reckon with.
+_Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]
+
+
 class Phase(StrEnum):
     """Where in an episode an event stands; a beat event has no phase."""
 
@@ -57,11 +64,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stream: str
     session: str
     kind: Kind
-    r_peak_sample: int  # for fixed windows and gaps: the first sample concerned
-    time_us: int  # of r_peak_sample
-    first_sample: int  # of the window or episode that was judged
-    last_sample: int
-    rate_hz: float
+    r_peak_sample: _Whole  # for fixed windows and gaps: the first sample concerned
+    time_us: _Whole  # of r_peak_sample
+    first_sample: _Whole  # of the window or episode that was judged
+    last_sample: _Whole
+    rate_hz: Annotated[float, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
     model: str  # name
     model_version: str
     score: float | None = None  # minus log10 of the fused p-value's argument; higher is stranger

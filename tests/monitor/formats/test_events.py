@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -140,6 +141,17 @@ def test_what_is_no_event_is_refused(value: bytes) -> None:
     """Other JSON raises msgspec's error."""
     with pytest.raises(msgspec.MsgspecError):
         decode_event(value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"rate_hz": 0.0}, {"rate_hz": 1e-300}, {"time_us": 1 << 62}, {"last_sample": -(1 << 62)}]
+)
+def test_what_nobody_can_reckon_with_is_no_event(change: dict[str, Any]) -> None:
+    """A page divides by the rate; others may have written the record."""
+    envelope = msgspec.json.decode(encode_event(BASE))
+    envelope["data"] |= change
+    with pytest.raises(msgspec.ValidationError):
+        decode_event(msgspec.json.encode(envelope))
 
 
 def test_an_envelope_without_data_is_refused() -> None:
