@@ -98,9 +98,15 @@ _parse_version = msgspec.json.Decoder(_Versioned)
 
 
 def content_type_of(record: Any) -> str:
-    """How a Kafka record says that it is encoded; one without the header is MessagePack."""
-    value = dict(record.headers or ()).get(CONTENT_TYPE)
-    return MSGPACK if value is None else value.decode("utf-8", "replace")
+    """How a Kafka record is encoded: what its header says, in any case, without parameters (RFC 9110, 8.3).
+
+    One without the header is MessagePack, or JSON if it begins like that, which MessagePack cannot.
+    """
+    said = {name.lower(): value for name, value in record.headers or ()}.get(CONTENT_TYPE)
+    if said is None:
+        return JSON if (record.value or b"").lstrip()[:1] == b"{" else MSGPACK
+    media_type, _, _ = said.decode("utf-8", "replace").partition(";")
+    return str(media_type).strip().lower()
 
 
 def encode_chunk(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from monitor.errors import DecodeError
 from monitor.formats.chunks import (
     CHUNK_SCHEMA,
+    CONTENT_TYPE,
     INVALID,
     JSON,
     MAX_RATE_HZ,
@@ -24,6 +26,7 @@ from monitor.formats.chunks import (
     MIN_RATE_HZ,
     MSGPACK,
     Lead,
+    content_type_of,
     decode_chunk,
     encode_chunk,
 )
@@ -199,6 +202,26 @@ def test_nothing_is_empty() -> None:
     assert reason(None) == reason(b"") == "empty"
     assert reason(packed(samples=b"")) == "empty"
     assert reason(as_json(samples=[]), JSON) == "empty"
+
+
+@pytest.mark.parametrize(
+    ("headers", "value", "kind"),
+    [
+        ([], b"\x88", MSGPACK),
+        (None, b"{}", JSON),
+        ([], b" \n{}", JSON),
+        ([], None, MSGPACK),
+        ([(CONTENT_TYPE, b"application/json; charset=utf-8")], b"{}", JSON),
+        ([("Content-Type", b"Application/MsgPack ")], b"{}", MSGPACK),
+        ([(CONTENT_TYPE, b"text/plain")], b"{}", "text/plain"),
+        ([(CONTENT_TYPE, None)], b"{}", JSON),
+    ],
+)
+def test_the_header_says_the_form(
+    headers: list[tuple[str, bytes | None]] | None, value: bytes | None, kind: str
+) -> None:
+    """As senders write it; without it the value itself tells."""
+    assert content_type_of(SimpleNamespace(headers=headers, value=value)) == kind
 
 
 def test_other_content_types_are_refused() -> None:
