@@ -26,6 +26,7 @@ from monitor.worker.gauges import Gauges
 from monitor.worker.health import Health
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
+from monitor.worker.polls import Polls
 from monitor.worker.profile_reader import ProfileReader
 from monitor.worker.recovery import start_points
 from monitor.worker.settings import SettingsInForce
@@ -51,6 +52,7 @@ class Worker:
         self._in_force = SettingsInForce(metrics)
         self._profiles = ProfileReader(settings.kafka, self._in_force.learn)
         self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, self._in_force)
+        self._polls = Polls(settings.kafka.max_poll_records)
         self._owned: dict[TopicPartition, Partition] = {}
         self._consumer: Any = None
         self._delivery: Delivery | None = None
@@ -113,7 +115,7 @@ class Worker:
         # Fetching goes on in the background. Not a long poll: noida-db answers an empty fetch at
         # once, and the client would ask again without a pause.
         polled: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(
-            timeout_ms=0 if settled else round(1000 * JOIN_S)
+            timeout_ms=0 if settled else round(1000 * JOIN_S), max_records=self._polls.max_records
         )
         if settled and not polled:
             time.sleep(IDLE_S)
@@ -130,7 +132,10 @@ class Worker:
         logger.info("worker stopped")
 
     def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        batch = {self._owned[place]: records for place, records in polled.items() if place in self._owned}
+        taken, left = self._polls.take({place: polled[place] for place in polled if place in self._owned})
+        for place, offset in left.items():
+            self._consumer.seek(place, offset)
+        batch = {self._owned[place]: records for place, records in taken.items()}
         suspects = self._batches.suspects
         for part in suspects.parts(batch) if batch else ():
             try:

@@ -76,7 +76,9 @@ class FakeConsumer:
         """One topic."""
         return {TOPIC}
 
-    def poll(self, timeout_ms: float = 0) -> dict[TopicPartition, list[Record]]:
+    def poll(
+        self, timeout_ms: float = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Record]]:
         """The next of the queue."""
         if self.on_poll:
             self.on_poll.pop(0)(self._listener)

@@ -148,6 +148,16 @@ def test_events_are_committed_with_their_input(bench: Bench) -> None:
     assert bench.shows('events_total{kind="beat.morphology"} 2.0')
 
 
+def test_what_is_too_much_for_a_turn_is_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its offset, in the next turn; records count once all the same."""
+    monkeypatch.setattr("monitor.worker.polls.MAX_BYTES", 3 * len(_record(0).value or b"") - 1)
+    records = [_record(number) for number in range(3)]
+    bench.run(bench.gain(0), bench.give(0, *records), bench.give(0, *records[2:]))
+    assert bench.consumer.sought[place(0)] == 2
+    assert bench.delivery.parcels[-1].offsets[place()].offset == 3
+    assert bench.shows("chunks_total 3.0")
+
+
 def test_a_revoked_partitions_share_is_dropped(bench: Bench) -> None:
     """What is not committed is the next owner's to do; its streams are forgotten."""
     quiet = Record(chunk("s", 0), 0, b"s")
