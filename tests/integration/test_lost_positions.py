@@ -44,9 +44,10 @@ def test_no_input_vanishes_with_a_lost_position(
 ) -> None:
     """State that claims input which was never committed is dropped, so all that is there is judged."""
     bench = Bench(kafka_broker, tmp_path, partitions=2)
-    with worker(bench, "one"):
+    with worker(bench, None) as running:
         bench.send(ecg(streams=4, first=0, last=6))
         bench.await_events()
+        assert running.end() == 0  # its state is written
     before = bench.events()
     lose(bench)
     bench.send(ecg(streams=4, first=0 if lose is _made_anew else 6, last=12))
@@ -55,7 +56,7 @@ def test_no_input_vanishes_with_a_lost_position(
         out.send(bench.topic("state"), b"x", key=b"\xff", headers=group, partition=0)
     after = bench.expected()
     n_events = sum(map(len, before.values())) + sum(map(len, after.values()))
-    with worker(bench, "one") as running:
+    with worker(bench, None) as running:
         wait_until(lambda: sum(map(len, bench.events().values())) >= n_events, 40, f"{n_events} events")
         assert running.end() == 0
     assert bench.events() == {stream: before[stream] + after[stream] for stream in before}
