@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Self
 
 from monitor.errors import ConfigError
 
+RAISED_AGAIN_S = 5.0  # an interrupt that has led to no cleaning up by then
 STOP_S = 15.0  # a worker finishes its batch, commits and leaves its group in far less
 # Linux: the kernel kills the child when the thread that started it dies, even by SIGKILL.
 _DIE_WITH_PARENT = """
@@ -104,7 +106,8 @@ def handling(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
 class Interrupts:
     """While in a `with` block, the first SIGINT or SIGTERM raises SystemExit(128 + number).
 
-    Later ones are ignored. Needs the main thread, as all Python signal handlers do.
+    Later ones are ignored. Needs the main thread, as all Python signal handlers do. Where the exception is
+    swallowed it is raised again: kafka-python 3.0.12 catches whatever a task of its loop is interrupted by.
     """
 
     def __init__(self) -> None:
@@ -112,6 +115,9 @@ class Interrupts:
         self._held = 0
         self._pending: int | None = None
         self._done = False
+        self._lost = False  # raised, and nobody has begun to clean up
+        self._cleaning = False
+        self._lock = threading.Lock()  # so that no signal is sent once the cleaning has begun
 
     def __enter__(self) -> Self:
         self._handling.__enter__()
@@ -120,6 +126,7 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ignore()
         self._handling.__exit__(kind, error, trace)
 
     @contextmanager
@@ -135,11 +142,12 @@ class Interrupts:
 
     def ignore(self) -> None:
         """From now on nothing is interrupted: what follows is the cleaning up."""
-        self._done = True
+        with self._lock:
+            self._done, self._cleaning, self._lost = True, True, False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._done:
+        if self._done and not self._lost:
             return
         if self._held:
             self._pending = number
@@ -147,5 +155,14 @@ class Interrupts:
         self._raise(number)
 
     def _raise(self, number: int) -> None:
-        self._done = True
+        self._done, self._lost = True, False
+        again = threading.Timer(RAISED_AGAIN_S, self._raise_again, (number,))
+        again.daemon = True
+        again.start()
         raise SystemExit(128 + number)
+
+    def _raise_again(self, number: int) -> None:
+        with self._lock:
+            if not self._cleaning:
+                self._lost = True
+                os.kill(os.getpid(), number)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -96,6 +96,22 @@ def test_a_signal_raises_once(number: signal.Signals) -> None:
         work()
     assert ended.value.code == 128 + number
     assert cleaned
+
+
+def test_a_swallowed_interrupt_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library may catch whatever its tasks raise; where the cleaning has begun there is no second one."""
+    monkeypatch.setattr("monitor.processes.RAISED_AGAIN_S", 0.1)
+
+    def work(interrupts: Interrupts) -> None:
+        with suppress(SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        interrupts.ignore()  # not reached
+
+    with pytest.raises(SystemExit) as ended, Interrupts() as interrupts:
+        work(interrupts)
+    assert ended.value.code == 128 + signal.SIGTERM
+    time.sleep(0.3)  # nothing comes after the end
 
 
 def test_a_held_signal_waits() -> None:
