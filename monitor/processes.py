@@ -114,8 +114,7 @@ class Interrupts:
         self._handling = handling(self._handle)
         self._held = 0
         self._pending: int | None = None
-        self._done = False
-        self._lost = False  # raised, and nobody has begun to clean up
+        self._done = False  # raised, or not to be raised any more
         self._cleaning = False
         self._lock = threading.Lock()  # so that no signal is sent once the cleaning has begun
 
@@ -143,11 +142,11 @@ class Interrupts:
     def ignore(self) -> None:
         """From now on nothing is interrupted: what follows is the cleaning up."""
         with self._lock:
-            self._done, self._cleaning, self._lost = True, True, False
+            self._done = self._cleaning = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._done and not self._lost:
+        if self._done:
             return
         if self._held:
             self._pending = number
@@ -155,7 +154,7 @@ class Interrupts:
         self._raise(number)
 
     def _raise(self, number: int) -> None:
-        self._done, self._lost = True, False
+        self._done = True
         again = threading.Timer(RAISED_AGAIN_S, self._raise_again, (number,))
         again.daemon = True
         again.start()
@@ -164,5 +163,5 @@ class Interrupts:
     def _raise_again(self, number: int) -> None:
         with self._lock:
             if not self._cleaning:
-                self._lost = True
+                self._done = False  # for nothing: whatever was interrupted has swallowed it
                 os.kill(os.getpid(), number)

@@ -119,6 +119,14 @@ def open_producer(settings: KafkaSettings, transactional_id: str | None = None, 
     )
 
 
+def close_producer(producer: Any, timeout_s: float) -> None:
+    """Close a producer in order, if the broker lets us; an open transaction is left to it."""
+    try:
+        producer.close(timeout=timeout_s)
+    except KafkaError as error:
+        logger.warning("producer did not close in order: %s", error)
+
+
 def open_admin(settings: KafkaSettings) -> Any:
     """A client for topics and offsets."""
     return _open(kafka.KafkaAdminClient, settings)

@@ -10,7 +10,6 @@ also those of partitions that meanwhile belong to another worker. And where a to
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,10 +19,9 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from monitor.broker.clients import explained, open_producer
+from monitor.broker.clients import close_producer, explained, open_producer
 from monitor.config import KafkaSettings
 
-logger = logging.getLogger(__name__)
 BLOCK_S = 5.0  # for a topic's metadata, and for the coordinator at the beginning
 REQUEST_S = 10.0  # after which a connection that is silent is given up
 
@@ -93,10 +91,7 @@ class TransactionalProducer:
 
     def close(self, timeout_s: float) -> None:
         """Close in order; an open transaction is left to the broker."""
-        try:
-            self._producer.close(timeout=timeout_s)
-        except KafkaError as error:
-            logger.warning("producer did not close in order: %s", error)
+        close_producer(self._producer, timeout_s)
 
 
 def await_sent(futures: Sequence[Any], deadline: Deadline) -> None:

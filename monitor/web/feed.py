@@ -114,9 +114,8 @@ class Feed:
         # kafka-python 3.0.12 leaves a thread behind where it can't connect; this may go on for days.
         if not listens(self._kafka):
             raise BrokerError(f"{self._kafka.bootstrap_servers}: nothing listens there")
-        options = {"max_poll_records": 500}
         quick = self._kafka.model_copy(update={"connect_timeout_s": min(5.0, self._kafka.connect_timeout_s)})
-        self._consumer = open_reader(quick, **options)
+        self._consumer = open_reader(quick, max_poll_records=500)
         self._assign()
         self._read_s = time.monotonic()
         self._set("reading" if self._behind else "ok")

@@ -14,7 +14,7 @@ from kafka import TopicPartition
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from monitor.broker.clients import open_producer
+from monitor.broker.clients import close_producer, open_producer
 from monitor.broker.reading import answers
 from monitor.broker.transactions import BLOCK_S, Deadline, TransactionalProducer, await_sent
 from monitor.config import Settings
@@ -153,10 +153,7 @@ class AtLeastOnce:
 
     def close(self) -> None:
         """Close the producer."""
-        try:
-            self._producer.close(timeout=CLOSE_S)
-        except KafkaError as error:
-            logger.warning("producer did not close in order: %s", error)
+        close_producer(self._producer, CLOSE_S)
 
 
 def open_delivery(settings: Settings, consumer: Any) -> Delivery:

@@ -6,7 +6,9 @@ bound.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from kafka import TopicPartition
@@ -28,22 +30,18 @@ class Polls:
         Read again it is fetched again, so the next polls are made small enough.
         """
         sizes = [len(record.value or b"") for records in polled.values() for record in records]
-        if sizes:
-            mean = sum(sizes) // len(sizes)
-            self.max_records = min(self._most, max(1, MAX_BYTES // max(1, mean)))
-        if sum(sizes) <= MAX_BYTES:
+        if not sizes:
             return polled, {}
+        sums = list(accumulate(sizes))
+        mean = max(1, sums[-1] // len(sums))
+        self.max_records = min(self._most, max(1, MAX_BYTES // mean))
+        count = max(1, bisect_right(sums, MAX_BYTES))
         taken: dict[TopicPartition, Sequence[Any]] = {}
         left: dict[TopicPartition, int] = {}
-        room = MAX_BYTES
         for place, records in polled.items():
-            count = 0
-            for record in records:
-                room -= len(record.value or b"")
-                if room < 0 and (taken or count):
-                    left[place] = record.offset
-                    break
-                count += 1
             if count:
                 taken[place] = records[:count]
+            if len(records) > count:
+                left[place] = records[count].offset
+            count = max(0, count - len(records))
         return taken, left

@@ -34,8 +34,7 @@ class Suspects:
 
     def parts(self, batch: Batch) -> Iterator[Batch]:
         """The batch as it is, or record by record where it holds any that are suspected."""
-        first = {partition.place: records[0].offset for partition, records in batch.items()}
-        if all(offset > self._until.get(place, -1) for place, offset in first.items()):
+        if all(records[0].offset > self._until.get(each.place, -1) for each, records in batch.items()):
             yield batch
             return
         for partition, records in batch.items():
@@ -61,14 +60,15 @@ class Suspects:
 
     def passed(self, part: Batch) -> None:
         """These did not fail; what lies before their commit is over."""
-        seen = {(partition.place, each.offset) for partition, records in part.items() for each in records}
-        if not seen.isdisjoint(self._failed):
-            return  # buried, which is no sign that others would do
-        self._in_a_row = 0
-        for partition in part:
+        if self._failed:  # seldom: nothing is looked up record by record
+            seen = {(partition.place, each.offset) for partition, records in part.items() for each in records}
+            if not seen.isdisjoint(self._failed):
+                return  # buried, which is no sign that others would do
+            committed = {partition.place: partition.committed for partition in part}
             for place, offset in list(self._failed):
-                if place == partition.place and offset < partition.committed:
+                if offset < committed.get(place, 0):
                     del self._failed[place, offset]
+        self._in_a_row = 0
 
     def check(self, place: TopicPartition, offset: int) -> None:
         """Raise DecodeError for a record that has failed alone."""
