@@ -15,6 +15,7 @@ import kafka
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import AuthorizationError, KafkaConfigurationError, KafkaError
 
+from monitor.broker.unreadable import tolerant
 from monitor.config import KafkaSettings
 from monitor.errors import BrokerError, ConfigError
 
@@ -60,8 +61,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
 
 def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
     """A consumer of the worker's group, cooperative-sticky, that commits nothing by itself."""
-    return _open(
-        kafka.KafkaConsumer,
+    return _open_reading(
         settings,
         **{
             "group_id": settings.group_id,
@@ -83,8 +83,7 @@ def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
 
 def open_reader(settings: KafkaSettings, **options: Any) -> Any:
     """A consumer without a group, for partitions assigned by hand; sees committed records only."""
-    return _open(
-        kafka.KafkaConsumer,
+    return _open_reading(
         settings,
         **{
             "isolation_level": "read_committed",
@@ -130,6 +129,10 @@ def close_producer(producer: Any, timeout_s: float) -> None:
 def open_admin(settings: KafkaSettings) -> Any:
     """A client for topics and offsets."""
     return _open(kafka.KafkaAdminClient, settings)
+
+
+def _open_reading(settings: KafkaSettings, **options: Any) -> Any:
+    return tolerant(_open(kafka.KafkaConsumer, settings, **options))
 
 
 def _open(client: Any, settings: KafkaSettings, **options: Any) -> Any:

@@ -45,12 +45,18 @@ def check(
         probe_transactions(settings)
         return settings.delivery.mode
 
-    failures = [_report("model", model), _report("broker", broker)]
+    failures = [_report("codecs", _codecs), _report("model", model), _report("broker", broker)]
     if failures[-1] == 0:
         failures += [_report("topics", topics), _report("delivery", transactions)]
     code = next(filter(None, failures), 0)
     if code:
         raise typer.Exit(code)
+
+
+def _codecs() -> str:
+    from monitor.broker.unreadable import codecs_here
+
+    return codecs_here()
 
 
 def _report(what: str, probe: Callable[[], str]) -> int:

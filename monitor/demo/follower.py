@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import partitions_of
+from monitor.broker.unreadable import fault_of
 from monitor.config import KafkaSettings
 from monitor.formats.beats import ScoredWindows, decode_beats
 from monitor.formats.events import Event, decode_event
@@ -56,7 +57,7 @@ class Follower:
         taken = 0
         for place, records in polled.items():
             take = self._take_event if place.topic == self._settings.topics.events else self._take_beats
-            taken += sum(take(record.value, arrived_s) for record in records)
+            taken += sum(take(each.value, arrived_s) for each in records if fault_of(each) is None)
         return taken
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 
 from monitor.broker.clients import explained, listens, open_reader
 from monitor.broker.reading import partitions_of
+from monitor.broker.unreadable import check_readable
 from monitor.config import KafkaSettings, WebSettings
 from monitor.errors import BrokerError, DecodeError
 from monitor.formats.beats import decode_beats
@@ -224,6 +225,7 @@ class Feed:
                 # Of history, the broker's own time is all that tells when it came.
                 received_us = now_us if live else min(now_us, 1000 * record.timestamp)
                 try:
+                    check_readable(record)
                     self._take[place.topic](record, received_us, fresh)
                 except _BAD as error:
                     self._metrics.bad_records.labels(place.topic).inc()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.broker.unreadable import check_readable
 from monitor.config import DeliverySettings, Topics
 from monitor.detect.interface import Detection, StreamDetector
 from monitor.errors import DecodeError
@@ -99,6 +100,7 @@ class Batches:
         for partition, records in batch.items():
             for record in records:
                 try:
+                    check_readable(record)
                     self.suspects.check(partition.place, record.offset)
                     chunk = decode_chunk(record.value, content_type_of(record), record.key)
                 except DecodeError as error:

@@ -61,10 +61,10 @@ SCORES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 WINDOWS = ("beat", "fixed")
 BATCH_RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 QUALITIES = ("good", "noise", "saturated", "flat", "missing")
-# Of monitor.formats.chunks and monitor.worker.suspects; the detector adds its own.
+# Of monitor.broker.unreadable, monitor.formats.chunks and monitor.worker.suspects; the detector adds its own.
 REASONS = (
     *("empty", "content_type", "malformed", "schema_version", "field", "truncated"),
-    *("not_finite", "too_long", "key", "failed"),
+    *("not_finite", "too_long", "key", "failed", "unreadable"),
 )
 STAGES = ("decode", "filter", "detect", "score", "decide", "produce", "commit")
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from kafka.structs import OffsetAndMetadata
 
+from monitor.broker.unreadable import fault_of
 from monitor.errors import StateError
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,9 @@ class StartPoint:
 
         Raises StateError for one that is none: nothing keeps others from writing there.
         """
+        fault = fault_of(record)
+        if fault is not None:
+            raise StateError(f"unreadable: {fault}")
         headers = dict(record.headers)
         if headers.get(_GROUP) != group_id.encode() or record.key is None:
             return

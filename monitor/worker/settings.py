@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.broker.unreadable import check_readable
 from monitor.detect.interface import PLAIN, Tuning
 from monitor.errors import DecodeError
 from monitor.formats.profiles import Profile, decode_profile
@@ -60,6 +61,7 @@ class SettingsInForce:
     def learn(self, record: Any) -> None:
         """Take in a record of `ecg.profiles`; one that is none is counted and passed over."""
         try:
+            check_readable(record)
             stream = _stream_of(record.key)
             setting = ProfileRecord(record.offset, record.timestamp, decode_profile(record.value, record.key))
         except DecodeError as error:

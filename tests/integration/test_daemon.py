@@ -173,7 +173,7 @@ def test_check_says_what_is_wrong_and_what_is_right(broker: str, tmp_path: Path)
     assert made.returncode == 0
     assert made.stdout.count("2 partitions, created") == len(Topics.model_fields) - 1  # all but dead letters
     after = _cli("check", "--config", config)
-    assert (after.returncode, after.stdout.count(": ok")) == (0, 5)
+    assert (after.returncode, after.stdout.count(": ok")) == (0, 6)
 
 
 def test_check_says_more_than_one_thing(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Record:
     topic: str = TOPIC
     timestamp: int = 1_700_000_000_000
     headers: list[tuple[str, bytes | None]] = field(default_factory=list)
+    checksum: Any = None  # where monitor.broker.unreadable puts its mark
 
 
 def place(number: int = 0) -> TopicPartition:

@@ -38,6 +38,7 @@ def test_check_says_that_all_is_well(capsys: pytest.CaptureFixture[str]) -> None
     check.check(bootstrap_servers="here:9092")
     assert capsys.readouterr().out.splitlines() == [
         "settings: ok",
+        "codecs: ok, gzip, snappy, lz4, zstd",
         "model: ok, m 1",
         "broker: ok, here:9092, 1 of our topics",
         "topics: ok, all there, partitions agree",

@@ -31,6 +31,7 @@ from monitor.web.feed import MAX_UNANSWERED, Feed, Fresh
 from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics, new_web_metrics
 from tests.support.daemon.harness import wait_until
+from tests.support.daemon.unreadable import write_bad_headers
 from tests.support.web.made import START_US, chunk_value, event, limits, windows
 
 pytestmark = pytest.mark.integration
@@ -192,6 +193,22 @@ def test_a_bad_record_harms_only_itself(noida_broker: str) -> None:
         assert made.count("bad_records", names.beats) == len(bad) + 1
         for name in (names.events, names.feedback, names.profiles):
             assert made.count("bad_records", name) == len(bad)
+
+
+@pytest.mark.kafka
+def test_what_cannot_be_read_is_passed_over(kafka_broker: str) -> None:
+    """A header that is no text stops no topic: it is counted, and what follows is shown."""
+    settings = settings_on(kafka_broker)
+    create_topics(settings.kafka, 1)
+    names = [getattr(settings.kafka.topics, topic) for topic in ("signal", "events", "beats", "feedback")]
+    for name in names:
+        write_bad_headers(settings, name, [(b"a", chunk_value(0))])
+    write(settings, ("signal", b"a", chunk_value(1)))
+    with reading(settings) as made:
+        wait_until(lambda: made.store.knows("a") and made.feed.state == "ok", 20, "the good record")
+        assert [made.count("bad_records", name) for name in names] == [1, 1, 1, 1]
+        assert made.count("poll_errors") == 0
+        assert made.store.look("a", lambda known: len(known.history)) == 1
 
 
 def test_what_is_not_committed_is_not_shown(broker: str) -> None:

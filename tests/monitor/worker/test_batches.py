@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from monitor.broker.unreadable import Fault
 from monitor.config import DeliverySettings, Topics
 from monitor.formats.beats import decode_beats
 from monitor.formats.events import CLOUDEVENT, Kind, decode_event
@@ -135,6 +136,19 @@ def test_muted_bad_records_are_not_buried_again() -> None:
     again = _records("s", 0, 1)[0]
     _batches().process({part: [Record(b"\xc1", 0), *_records("s", 1, 2), Record(again.value, 2, b"s")]})
     assert part.pending.dead == []
+
+
+def test_what_could_not_be_read_is_buried_whatever_it_holds() -> None:
+    """In its place, with why; in the muted part of a replay it is passed over."""
+    record = Record(chunk("s", 0, peak=True), 0, b"s", checksum=Fault("a header is no text"))
+    heard, muted = partition(), partition(0, 9)
+    for part in (heard, muted):
+        _batches().process({part: [record]})
+    (letter,) = heard.pending.records
+    headers = dict(letter.headers)
+    assert (headers["reason"], headers["message"]) == (b"unreadable", b"a header is no text")
+    assert (heard.pending.dead, heard.next_offset) == (["unreadable"], 1)
+    assert (muted.pending.records, muted.next_offset) == ([], 1)
 
 
 def test_records_within_a_snapshot_are_skipped() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from kafka.structs import OffsetAndMetadata
 
+from monitor.broker.unreadable import Fault
 from monitor.errors import StateError
 from monitor.worker.positions import Snapshot, StartPoint, commit_entry, replay_offset, snapshot_headers
+from tests.support.kafka_fakes import Record
 
 
 def test_both_offsets_travel_in_a_commit() -> None:
@@ -59,6 +61,17 @@ def test_what_is_no_snapshot_is_refused(key: bytes, headers: Any) -> None:
     start.take(_state(b"a", b"good", snapshot_headers("us", 5)), "us")
     with pytest.raises(StateError, match="no snapshot"):
         start.take(_state(key, b"bad", headers), "us")
+    assert start.snapshots == {"a": Snapshot("a", 5, b"good")}
+
+
+def test_what_could_not_be_read_is_no_snapshot() -> None:
+    """Nor the end of its stream, though it may have no value."""
+    start = StartPoint(0, 9)
+    start.take(_state(b"a", b"good", snapshot_headers("us", 5)), "us")
+    with pytest.raises(StateError, match="unreadable: spoilt"):
+        start.take(
+            Record(None, 1, b"a", headers=[*snapshot_headers("us", 7)], checksum=Fault("spoilt")), "us"
+        )
     assert start.snapshots == {"a": Snapshot("a", 5, b"good")}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prometheus_client import generate_latest
 
+from monitor.broker.unreadable import Fault
 from monitor.detect.interface import PLAIN, Tuning
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.metrics import new_metrics
@@ -126,14 +128,15 @@ def test_a_forgotten_stream_begins_anew() -> None:
 
 
 def test_records_that_are_none_are_counted_and_passed_over() -> None:
-    """A broken value, a wrong key, no key, and a key that is no text."""
+    """A broken value, a wrong key, no key, a key that is no text, and what could not be read."""
     metrics = new_metrics()
     in_force = SettingsInForce(metrics)
     good = setting(0, **LOUDER)
     for value, key in ((b"{", b"s"), (good.value, b"t"), (good.value, None), (None, b"\xff")):
         in_force.learn(Record(value, 1, key, topic="ecg.profiles"))
+    in_force.learn(replace(good, checksum=Fault("spoilt")))
     assert at(in_force, 10**6) == (None, False)
     in_force.learn(good)
     lines = generate_latest(metrics.registry).decode().splitlines()
-    assert 'ecg_monitor_profile_records_total{outcome="refused"} 4.0' in lines
+    assert 'ecg_monitor_profile_records_total{outcome="refused"} 5.0' in lines
     assert 'ecg_monitor_profile_records_total{outcome="taken"} 1.0' in lines
