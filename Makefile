@@ -4,14 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 # Passed to pip when it installs torch, and only then: the place to name PyTorch's CPU index.
 export TORCH_ARGS ?=
-# Passed to the command of demo, test and bench.
+# Passed to the command of demo, test, bench and torture.
 ARGS ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench dashboards lock pictures clean
+.PHONY: help venv demo test check bench torture dashboards lock pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
@@ -50,6 +50,9 @@ check: $(STAMP)  ## what CI runs: format, lint, types, layers, tests with branch
 bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
 	@mkdir -p build
 	$(BIN)/ecg-monitor bench --json build/bench.json $(ARGS)
+
+torture: $(STAMP)  ## kill workers on KAFKA_HOME, compare what they wrote; ARGS="--short", ARGS="--only crash"
+	$(BIN)/python -m tests.torture --json build/torture.json $(ARGS)
 
 dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/*.py
 	$(BIN)/python deploy/grafana/build.py

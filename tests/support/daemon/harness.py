@@ -30,6 +30,7 @@ from monitor.worker.settings import SettingsInForce
 from tests.support.stub_detector import StubDetector
 
 STUB_WORKER = ("-m", "tests.support.daemon.stub_worker")
+REAL_WORKER = ("-c", "from monitor.cli import main; main()", "run", "--config")
 RATE_HZ = 250.0
 CHUNK = 250  # samples, 1 s
 START_US = 1_700_000_000_000_000
@@ -42,6 +43,7 @@ class Bench:
     servers: str
     directory: Path
     partitions: int = 4
+    replication: int = 1
     kafka: dict[str, Any] = field(default_factory=dict)
     delivery: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class Bench:
         }
         self.delivery = {"snapshot_interval_s": 0.4, "commit_interval_s": 0.2, **self.delivery}
         self.metrics = {"port": 0, **self.metrics}
-        create_topics(self.settings().kafka, self.partitions)
+        create_topics(self.settings().kafka, self.partitions, self.replication)
 
     def settings(self, instance: str | None = None) -> Settings:
         """The settings in force for one worker."""

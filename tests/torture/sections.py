@@ -1,0 +1,12 @@
+"""The sections of `make torture`, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.formats.figures import Figure
+from tests.torture import crash
+from tests.torture.ground import Ground
+
+Section = Callable[[Ground], list[Figure]]
+SECTIONS: dict[str, Section] = {each.NAME: each.run for each in (crash,)}

@@ -1,0 +1,87 @@
+"""Streams that send without a pause: real ECG, five minutes over and over, with beats enough to report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from monitor.recordings.excerpt import read_excerpt
+from monitor.recordings.recording import Recording, encode_slice
+from tests.support.daemon.harness import START_US, Bench, producer
+
+APART_S = 61  # of the recording from one stream to the next, so that no two are alike
+
+
+class Ward:
+    """Some streams and how far each has come; a chunk holds a second."""
+
+    def __init__(self, bench: Bench, streams: int, prefix: str = "bed") -> None:
+        self._bench = bench
+        self.streams = [f"{prefix}-{index}" for index in range(streams)]
+        self.seconds = 0  # that every stream has sent
+        self._lock = threading.Lock()  # chunks of a stream leave in their order
+
+    def send(self, seconds: int) -> None:
+        """The next seconds of every stream, at once."""
+        with producer(self._bench.settings()) as out:
+            for _ in range(seconds):
+                self._second(out)
+
+    @contextmanager
+    def sending(self, speed: float) -> Iterator[None]:
+        """So many seconds of every stream a second in the background, until the block ends."""
+        over = threading.Event()
+
+        def run() -> None:
+            with producer(self._bench.settings()) as out:
+                while not over.wait(1 / speed):
+                    self._second(out)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _second(self, out: Any) -> None:
+        with self._lock:
+            topic = self._bench.topic("signal")
+            for stream, value in seconds_of(self.streams, self.seconds):
+                out.send(topic, value, key=stream.encode())
+            self.seconds += 1
+
+
+def seconds_of(streams: Sequence[str], number: int) -> Iterable[tuple[str, bytes]]:
+    """Second `number` of each stream, as a record of `ecg.signal`."""
+    recording = _recording()
+    size = round(recording.rate_hz)
+    for index, stream in enumerate(streams):
+        first = (number + APART_S * index) % (len(recording) // size) * size
+        yield (
+            stream,
+            encode_slice(
+                recording,
+                first,
+                first + size,
+                stream=stream,
+                session="torture",
+                first_sample=number * size,
+                start_us=START_US + number * 1_000_000,
+            ),
+        )
+
+
+@cache
+def _recording() -> Recording:
+    return read_excerpt()
+
+
+def pause_until(moment_s: float) -> None:
+    """Sleep until a moment of the monotonic clock."""
+    time.sleep(max(0.0, moment_s - time.monotonic()))
