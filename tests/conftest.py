@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ with warnings.catch_warnings():
     import kafka.coordinator.assignors.cooperative_sticky  # noqa: F401
 
 from monitor.broker.embedded import available_kind, embedded_broker
+from tests.support.daemon.kafka_node import KafkaNode, kafka_node
 
 
 def missing(what: str) -> None:
@@ -37,6 +39,15 @@ def kafka_broker() -> Iterator[str]:
         missing("KAFKA_HOME is not set")
     with embedded_broker("kafka") as servers:
         yield servers
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[KafkaNode]:
+    """A node of real Apache Kafka that the test may kill."""
+    if not os.environ.get("KAFKA_HOME"):
+        missing("KAFKA_HOME is not set")
+    with kafka_node(tmp_path / "kafka") as node:
+        yield node
 
 
 @pytest.fixture(scope="session")

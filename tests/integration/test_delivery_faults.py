@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,8 +28,7 @@ from monitor.worker.delivery import (
 )
 from monitor.worker.partition import Outgoing
 from monitor.worker.positions import commit_entry
-from tests.conftest import missing
-from tests.support.daemon.kafka_node import KafkaNode, kafka_node
+from tests.support.daemon.kafka_node import KafkaNode
 
 pytestmark = [
     pytest.mark.integration,
@@ -128,15 +125,6 @@ def test_offsets_of_an_aborted_transaction_are_never_committed(kafka_broker: str
     finally:
         delivery.close()
         second.close()
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[KafkaNode]:
-    """A node that the test may kill."""
-    if not os.environ.get("KAFKA_HOME"):
-        missing("KAFKA_HOME is not set")
-    with kafka_node(tmp_path / "kafka") as node:
-        yield node
 
 
 def attempt(delivery: Delivery, one: Parcel) -> tuple[bool | None, float]:

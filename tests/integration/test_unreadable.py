@@ -11,7 +11,7 @@ import pytest
 
 from monitor.broker.clients import open_producer
 from tests.support.daemon.harness import Bench, chunk, ecg, wait_until, worker
-from tests.support.daemon.kafka_node import kafka_node
+from tests.support.daemon.kafka_node import KafkaNode
 from tests.support.daemon.unreadable import spoil, without_snappy, write_bad_headers
 from tests.support.project import ROOT
 
@@ -94,17 +94,16 @@ def test_a_codec_that_is_not_installed_is_named(
     )
 
 
-def test_a_spoilt_batch_is_passed_over(tmp_path: Path) -> None:
+def test_a_spoilt_batch_is_passed_over(node: KafkaNode, tmp_path: Path) -> None:
     """Its checksum fails; what lies behind it is read."""
-    with kafka_node(tmp_path / "node") as node:
-        bench = Bench(node.servers, tmp_path, partitions=1)
-        bench.send(ecg(2, 0, 3))
-        _send(bench, [("bad", chunk("bad", 0)), ("bad", chunk("bad", 1))], linger_ms=200)
-        before = _good(bench)
-        spoil(tmp_path / "node", bench.topic("signal"))
-        bench.send(ecg(2, 3, 6))
-        wanted = bench.expected_of([*before, *(each for each in bench.read("signal") if each.offset > 7)])
-        with worker(bench, "one") as running:
-            wait_until(lambda: bench.events() == wanted, 30, "the events")
-            wait_until(lambda: _letters(bench) == [("unreadable", 0, 7)], 10, "the dead letter")
-            assert running.end() == 0
+    bench = Bench(node.servers, tmp_path, partitions=1)
+    bench.send(ecg(2, 0, 3))
+    _send(bench, [("bad", chunk("bad", 0)), ("bad", chunk("bad", 1))], linger_ms=200)
+    before = _good(bench)
+    spoil(tmp_path / "kafka", bench.topic("signal"))
+    bench.send(ecg(2, 3, 6))
+    wanted = bench.expected_of([*before, *(each for each in bench.read("signal") if each.offset > 7)])
+    with worker(bench, "one") as running:
+        wait_until(lambda: bench.events() == wanted, 30, "the events")
+        wait_until(lambda: _letters(bench) == [("unreadable", 0, 7)], 10, "the dead letter")
+        assert running.end() == 0
