@@ -31,10 +31,11 @@ from monitor.broker.topics import create_topics
 from monitor.config import KafkaSettings
 from monitor.formats.figures import Figure, figure
 from monitor.recordings.excerpt import read_excerpt
+from tests.support.project import CLI
 
 TARGET_S = 5.0  # warm
 LONGEST_S = 300.0  # a start that takes longer has failed
-PROGRAM = (sys.executable, "-c", "from monitor.cli import main; main()")
+PROGRAM = (sys.executable, *CLI)
 MINUTE = 21_600  # samples of the excerpt at 360 Hz
 Start = Callable[[Path, dict[str, str]], float]
 

@@ -35,6 +35,7 @@ from monitor.formats.events import encode_event
 from monitor.formats.figures import Figure, figure
 from tests.monitor.web.test_feed import settings_on
 from tests.monitor.web.test_server import Server, serving
+from tests.support.background import beside
 from tests.support.web.made import CHUNK, START_US, chunk_value, event, windows
 
 PARTITIONS = 12
@@ -89,21 +90,15 @@ class Ward:
 @contextmanager
 def live(ward: Ward, began_s: float, number: int) -> Iterator[None]:
     """All streams in real time from chunk `number` on, until the end of the block."""
-    stop = threading.Event()
 
-    def run() -> None:
+    def run(over: threading.Event) -> None:
         at = number
-        while not stop.wait(max(0.0, began_s + at + 1 - time.time())):
+        while not over.wait(max(0.0, began_s + at + 1 - time.time())):
             ward.send(at)
             at += 1
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with beside(run):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def cpu_s(server: Server) -> float:

@@ -13,8 +13,7 @@ from monitor.formats.chunks import decode_chunk
 from monitor.formats.events import encode_event
 from monitor.recordings.recording import encoded_chunks
 from monitor.recordings.synthetic import synthetic_ecg
-from tests.integration.test_daemon import CLI
-from tests.support.daemon.harness import START_US, Bench, by_stream, wait_until, worker
+from tests.support.daemon.harness import REAL_WORKER, START_US, Bench, by_stream, wait_until, worker
 from tests.support.models import composed_model, recording_of
 from training.fit.architecture import Architecture
 from training.fit.objectives.settings import objective_settings
@@ -82,7 +81,7 @@ def test_the_worker_says_what_the_detector_says(
     monkeypatch.setenv("ECG_MONITOR_DETECTION__MODEL", str(tmp_path / "model"))
     bench = Bench(noida_broker, tmp_path)
     bench.send(sent)
-    with worker(bench, "one", command=(*CLI, "run", "--config")) as running:
+    with worker(bench, "one", command=REAL_WORKER) as running:
         wait_until(lambda: _counted(bench) == {name: len(rows) for name, rows in beats.items()}, 90, "beats")
         assert running.end() == 0
     assert bench.events() == events

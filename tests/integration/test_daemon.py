@@ -25,6 +25,7 @@ from monitor.model.model import load_model
 from monitor.recordings.excerpt import read_excerpt
 from monitor.recordings.recording import encoded_chunks
 from tests.support.daemon.harness import (
+    REAL_WORKER,
     START_US,
     Bench,
     WorkerProcess,
@@ -33,9 +34,9 @@ from tests.support.daemon.harness import (
     wait_until,
     worker,
 )
+from tests.support.project import CLI
 
 pytestmark = pytest.mark.integration
-CLI = ("-c", "from monitor.cli import main; main()")
 SECONDS = 120
 STREAMS = ("bed-1", "bed-2")
 
@@ -78,7 +79,7 @@ def test_the_daemon_says_what_the_detector_says(
     """Through Kafka, in batches, the events are those of the detector alone, bit for bit."""
     bench = Bench(broker, tmp_path)
     bench.send(ecg)
-    with worker(bench, "one", command=(*CLI, "run", "--config")) as running:
+    with worker(bench, "one", command=REAL_WORKER) as running:
         _await(bench, expected)
         metrics = _metrics(running)
         assert running.end() == 0
@@ -105,10 +106,10 @@ def test_the_daemon_killed_again_and_again_says_the_same(
     sending = threading.Thread(target=send)
     sending.start()
     for _ in range(2):
-        with worker(bench, "one", command=(*CLI, "run", "--config")) as running:
+        with worker(bench, "one", command=REAL_WORKER) as running:
             running.says("took up")
             time.sleep(moments.uniform(0.3, 3))
-    with worker(bench, "one", command=(*CLI, "run", "--config")):
+    with worker(bench, "one", command=REAL_WORKER):
         _await(bench, expected)
     sending.join()
     assert bench.events() == expected
@@ -119,7 +120,6 @@ def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
 ) -> None:
     """Seconds later events are muted and judged by the budget; killed then, it goes on alike."""
     bench = Bench(kafka_broker, tmp_path)
-    command = (*CLI, "run", "--config")
 
     def send() -> None:
         with producer(bench.settings()) as out:
@@ -131,7 +131,7 @@ def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
         return [decode_event(value) for value in bench.events().get(stream, [])]
 
     sending = threading.Thread(target=send)
-    with worker(bench, "one", command=command) as running:
+    with worker(bench, "one", command=REAL_WORKER) as running:
         running.says("took up", timeout_s=60)
         sending.start()
         wait_until(lambda: len(events("bed-1")) > 1, 30, "the first events")
@@ -145,7 +145,7 @@ def test_a_profile_moves_the_daemons_threshold_and_survives_a_kill(
     sending.join()
     model = load_model()
     expected = bench.expected_by(Detector(model), bench.read("signal"))
-    with worker(bench, "one", command=command):
+    with worker(bench, "one", command=REAL_WORKER):
         _await(bench, expected)
     assert bench.events() == expected
     budget = p_value(model.thresholds_for(300.0)["usual"]["1"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor.formats.events import Event, decode_event
+from tests.support.background import beside
 from tests.support.daemon.harness import Bench, ecg, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
@@ -21,23 +22,17 @@ CHUNK_S = 0.1  # between chunks; every third of a stream raises an event
 @contextmanager
 def _sending(bench: Bench, streams: int = 2) -> Iterator[None]:
     """Chunks of every stream in the background, until the block ends."""
-    stop = threading.Event()
 
-    def run() -> None:
+    def run(over: threading.Event) -> None:
         number = 0
         with producer(bench.settings()) as out:
-            while not stop.wait(CHUNK_S):
+            while not over.wait(CHUNK_S):
                 for key, value in ecg(streams, number, number + 1):
                     out.send(bench.topic("signal"), value, key=key.encode())
                 number += 1
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with beside(run):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _last(bench: Bench, stream: str) -> Event:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.broker.clients import open_producer
 from tests.support.daemon.harness import Bench, chunk, ecg, wait_until, worker
 from tests.support.daemon.kafka_node import KafkaNode
 from tests.support.daemon.unreadable import spoil, without_snappy, write_bad_headers
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
-
-
-def _send(bench: Bench, records: Iterable[tuple[str, bytes | None]], **options: Any) -> None:
-    out = open_producer(bench.settings().kafka, **options)
-    for key, value in records:
-        out.send(bench.topic("signal"), value, key=key.encode())
-    out.flush(timeout=20)
-    out.close(timeout=5)
 
 
 def _letters(bench: Bench) -> list[tuple[str, int, int]]:
@@ -44,7 +34,7 @@ def test_snappy_is_read(kafka_broker: str, tmp_path: Path) -> None:
     """As a Java producer writes it, beside the other codecs."""
     bench = Bench(kafka_broker, tmp_path)
     for number, codec in enumerate(("snappy", "gzip", "lz4", "zstd")):
-        _send(bench, ecg(4, 3 * number, 3 * number + 3), compression_type=codec, linger_ms=200)
+        bench.send(ecg(4, 3 * number, 3 * number + 3), compression_type=codec, linger_ms=200)
     with worker(bench, "one"):
         bench.await_events()
     assert bench.events() == bench.expected()
@@ -79,9 +69,7 @@ def test_a_codec_that_is_not_installed_is_named(
     """A batch that cannot be opened is one dead letter, and the next one is read."""
     bench = Bench(kafka_broker, tmp_path, partitions=1)
     bench.send(ecg(2, 0, 3))
-    _send(
-        bench, [("bad", chunk("bad", 0)), ("bad", chunk("bad", 1))], compression_type="snappy", linger_ms=200
-    )
+    bench.send([("bad", chunk("bad", 0)), ("bad", chunk("bad", 1))], compression_type="snappy", linger_ms=200)
     bench.send(ecg(2, 3, 6))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([without_snappy(tmp_path / "lacking"), str(ROOT)]))
     wanted = bench.expected_of(_good(bench))
@@ -98,7 +86,7 @@ def test_a_spoilt_batch_is_passed_over(node: KafkaNode, tmp_path: Path) -> None:
     """Its checksum fails; what lies behind it is read."""
     bench = Bench(node.servers, tmp_path, partitions=1)
     bench.send(ecg(2, 0, 3))
-    _send(bench, [("bad", chunk("bad", 0)), ("bad", chunk("bad", 1))], linger_ms=200)
+    bench.send([("bad", chunk("bad", 0)), ("bad", chunk("bad", 1))], linger_ms=200)
     before = _good(bench)
     spoil(tmp_path / "kafka", bench.topic("signal"))
     bench.send(ecg(2, 3, 6))

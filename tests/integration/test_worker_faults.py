@@ -5,26 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
 from tests.support.daemon.harness import Bench, ecg, worker
-from tests.support.daemon.kafka_node import KafkaNode, kafka_node
+from tests.support.daemon.kafka_node import KafkaNode
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 BACK_S = 10.0  # after the broker's return, until what is sent then is out
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[KafkaNode]:
-    """A node that the test may kill."""
-    if not os.environ.get("KAFKA_HOME"):
-        missing("KAFKA_HOME is not set")
-    with kafka_node(tmp_path / "kafka") as node:
-        yield node
 
 
 @pytest.mark.parametrize("fault", [KafkaNode.kill, KafkaNode.freeze], ids=["crash", "freeze"])

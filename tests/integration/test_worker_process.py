@@ -14,6 +14,7 @@ import pytest
 
 from monitor.formats.beats import decode_beats
 from monitor.formats.events import decode_event
+from tests.support.background import beside
 from tests.support.daemon.harness import Bench, WorkerProcess, ecg, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
@@ -23,19 +24,15 @@ pytestmark = pytest.mark.integration
 def _sending(bench: Bench, streams: int, chunks: int, pause_s: float) -> Iterator[None]:
     """Produce in the background, a chunk of every stream at a time; all is sent at the end."""
 
-    def run() -> None:
+    def run(_: threading.Event) -> None:
         with producer(bench.settings()) as out:
             for number in range(chunks):
                 for key, value in ecg(streams, number, number + 1):
                     out.send(bench.topic("signal"), value, key=key.encode())
                 time.sleep(pause_s)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with beside(run):
         yield
-    finally:
-        thread.join()
 
 
 def test_ecg_in_events_and_beats_out(each_broker: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from monitor.formats.beats import ScoredWindows, decode_beats
+from monitor.formats.beats import ScoredWindows
 from monitor.formats.figures import Figure, figure
 
 Verdict = tuple[Hashable, Hashable]  # what is judged, and all that is said of it
@@ -92,8 +92,3 @@ def beat_verdicts(tables: Iterable[ScoredWindows]) -> Iterator[Verdict]:
 def _cells(column: Any) -> list[Hashable]:
     # Bytes, not numbers: NaN is no number that equals itself.
     return [cell.tobytes() for cell in column] if isinstance(column, np.ndarray) else list(column)
-
-
-def decoded_beats(values: Iterable[bytes]) -> Iterator[ScoredWindows]:
-    """Records of `ecg.beats` as tables."""
-    return map(decode_beats, values)

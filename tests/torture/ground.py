@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,10 @@ from kafka import TopicPartition
 
 from monitor.broker.clients import open_reader
 from monitor.broker.embedded import embedded_broker
+from monitor.formats.beats import decode_beats
 from monitor.formats.figures import Figure, figure
 from tests.support.daemon.harness import Bench, wait_until
-from tests.torture.comparison import Differences, beat_verdicts, compare, decoded_beats, event_verdicts
+from tests.torture.comparison import Differences, beat_verdicts, compare, event_verdicts
 from tests.torture.reference import Undisturbed
 from tests.torture.watch import Watch
 
@@ -42,26 +42,23 @@ class Ground:
             self._servers = self.stack.enter_context(embedded_broker("kafka", self.folder / "broker"))
         return self._servers
 
-    def bench(self, name: str, servers: str | None = None, **settings: Any) -> Bench:
+    def bench(self, name: str, **settings: Any) -> Bench:
         """Topics and a group of a section's own."""
         place = self.folder / name
         place.mkdir(parents=True, exist_ok=True)
-        return Bench(servers or self.servers(), place, **settings)
+        return Bench(self.servers(), place, **settings)
 
     def note(self, section: str, **facts: Any) -> None:
         """Something to be kept beside the figures."""
         self.particular.setdefault(section, {}).update(facts)
 
-    def judged(
-        self, section: str, bench: Bench, watch: Watch, good: Iterable[bytes] | None = None
-    ) -> list[Figure]:
-        """What was written against the undisturbed run over the input, or over what was good of it."""
+    def judged(self, section: str, bench: Bench, watch: Watch) -> list[Figure]:
+        """What was written against the undisturbed run over the input."""
         settle(bench)
-        values = [record.value for record in bench.read("signal")] if good is None else good
-        undisturbed = Undisturbed(values)
+        undisturbed = Undisturbed(record.value for record in bench.read("signal"))
         events = compare(undisturbed.events(), event_verdicts(each.value for each in bench.read("events")))
         beats = compare(
-            undisturbed.beats(), beat_verdicts(decoded_beats(each.value for each in bench.read("beats")))
+            undisturbed.beats(), beat_verdicts(decode_beats(each.value) for each in bench.read("beats"))
         )
         self._keep(section, events=events, beats=beats)
         self.note(section, chunks=undisturbed.chunks)

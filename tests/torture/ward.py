@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any
 
 from monitor.recordings.excerpt import read_excerpt
 from monitor.recordings.recording import Recording, encode_slice
+from tests.support.background import beside
 from tests.support.daemon.harness import START_US, Bench, producer
 
 APART_S = 61  # of the recording from one stream to the next, so that no two are alike
@@ -34,20 +34,14 @@ class Ward:
     @contextmanager
     def sending(self, speed: float) -> Iterator[None]:
         """So many seconds of every stream a second in the background, until the block ends."""
-        over = threading.Event()
 
-        def run() -> None:
+        def run(over: threading.Event) -> None:
             with producer(self._bench.settings()) as out:
                 while not over.wait(1 / speed):
                     self._second(out)
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
+        with beside(run):
             yield
-        finally:
-            over.set()
-            thread.join()
 
     def _second(self, out: Any) -> None:
         with self._lock:
@@ -80,8 +74,3 @@ def seconds_of(streams: Sequence[str], number: int) -> Iterable[tuple[str, bytes
 @cache
 def _recording() -> Recording:
     return read_excerpt()
-
-
-def pause_until(moment_s: float) -> None:
-    """Sleep until a moment of the monotonic clock."""
-    time.sleep(max(0.0, moment_s - time.monotonic()))

@@ -31,10 +31,11 @@ from monitor.errors import ConfigError
 from monitor.web.server import listen
 from tests.monitor.web.test_feed import settings_on, write
 from tests.support.daemon.harness import wait_until
+from tests.support.project import CLI
 from tests.support.web.made import chunk_value
 
 pytestmark = pytest.mark.integration
-COMMAND = (sys.executable, "-c", "from monitor.cli import main; main()", "web")
+COMMAND = (sys.executable, *CLI, "web")
 MANY = 64  # watched streams
 
 

@@ -27,10 +27,11 @@ from monitor.formats.events import encode_event
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.metrics import new_metrics
 from monitor.worker.settings import SettingsInForce
+from tests.support.project import CLI
 from tests.support.stub_detector import StubDetector
 
 STUB_WORKER = ("-m", "tests.support.daemon.stub_worker")
-REAL_WORKER = ("-c", "from monitor.cli import main; main()", "run", "--config")
+REAL_WORKER = (*CLI, "run", "--config")
 RATE_HZ = 250.0
 CHUNK = 250  # samples, 1 s
 START_US = 1_700_000_000_000_000
@@ -43,7 +44,6 @@ class Bench:
     servers: str
     directory: Path
     partitions: int = 4
-    replication: int = 1
     kafka: dict[str, Any] = field(default_factory=dict)
     delivery: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Bench:
         }
         self.delivery = {"snapshot_interval_s": 0.4, "commit_interval_s": 0.2, **self.delivery}
         self.metrics = {"port": 0, **self.metrics}
-        create_topics(self.settings().kafka, self.partitions, self.replication)
+        create_topics(self.settings().kafka, self.partitions)
 
     def settings(self, instance: str | None = None) -> Settings:
         """The settings in force for one worker."""
@@ -115,9 +115,11 @@ class Bench:
             reader.close()
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
-    def send(self, records: Iterable[tuple[str, bytes | None]], topic: str = "signal") -> None:
-        """Produce keyed values and wait until the broker has them."""
-        with producer(self.settings()) as out:
+    def send(
+        self, records: Iterable[tuple[str, bytes | None]], topic: str = "signal", **options: Any
+    ) -> None:
+        """Produce keyed values, with these options of the producer, and wait until the broker has them."""
+        with producer(self.settings(), **options) as out:
             for key, value in records:
                 out.send(self.topic(topic), value, key=key.encode())
 
@@ -167,9 +169,9 @@ def by_stream(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, list[bytes]]:
 
 
 @contextmanager
-def producer(settings: Settings) -> Iterator[Any]:
+def producer(settings: Settings, **options: Any) -> Iterator[Any]:
     """A producer that is flushed and closed."""
-    out = open_producer(settings.kafka)
+    out = open_producer(settings.kafka, **options)
     try:
         yield out
         out.flush(timeout=20)

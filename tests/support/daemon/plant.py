@@ -22,9 +22,9 @@ from monitor.processes import child_process
 from monitor.recordings.excerpt import read_excerpt
 from tests.support.daemon.harness import Bench, WorkerProcess, chunk, worker
 from tests.support.daemon.prometheus import Prometheus, free_port, running_prometheus
+from tests.support.project import CLI
 from training.report.textfile import TrainingMetrics
 
-CLI = ("-c", "from monitor.cli import main; main()")
 RATE_HZ = 360
 STREAMS = 16  # the alert on drift wants as many
 QUICK = {"session_timeout_s": 3.0, "heartbeat_interval_s": 0.3}  # to share and to move partitions

@@ -26,9 +26,9 @@ from monitor.formats.events import Event, encode_event
 from monitor.processes import child_process
 from monitor.recordings.excerpt import read_excerpt
 from monitor.recordings.recording import encode_slice
+from tests.support.project import CLI
 from tests.support.web.patients import Patient, together
 
-CLI = (sys.executable, "-c", "from monitor.cli import main; main()")
 READY_S = 120.0  # a first start compiles the signal path's kernels
 PARTITIONS = 2
 
@@ -83,7 +83,7 @@ class Bedside:
         config = self.directory / f"{command}.toml"
         config.write_text("\n".join(lines), encoding="utf-8")
         log = self.directory / f"{command}-{uuid.uuid4().hex[:4]}.log"
-        with child_process([*CLI, command, "--config", str(config)], log) as process:
+        with child_process([sys.executable, *CLI, command, "--config", str(config)], log) as process:
             _wait(process, log, health)
             yield process
 
