@@ -23,7 +23,7 @@ from monitor.worker.partition import Outgoing
 
 logger = logging.getLogger(__name__)
 CLOSE_S = 5.0  # an unreachable broker must not hold up the end of the process
-ANSWER_S = 8.0  # for all of a transaction, or of a flush
+ANSWER_S = 8.0  # for all of a transaction, or of flush and commit
 REOPEN_S = 3.0  # to reach the broker for a new producer; then the loop goes round first
 
 
@@ -53,7 +53,7 @@ class Delivery(Protocol):
         """True if all is committed, False if none is and it may be tried again; else OutcomeUnknownError."""
         ...
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Let go of the producer."""
         ...
 
@@ -82,7 +82,7 @@ class ExactlyOnce:
         began, deadline = time.perf_counter(), Deadline(ANSWER_S)
         try:
             producer.begin()
-            futures = _send(producer, [*parcel.records, *parcel.snapshots])
+            futures = _send(producer, [*parcel.records, *parcel.snapshots], deadline)
             producer.add_offsets(parcel.offsets, parcel.member, deadline)
             await_sent(futures, deadline)
         except (ProducerFencedError, InvalidProducerEpochError) as error:
@@ -119,10 +119,10 @@ class ExactlyOnce:
             self._producer.discard()
         self._producer = None
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Close the producer; an open transaction is left to the broker."""
         if self._producer is not None:
-            self._producer.close(CLOSE_S)
+            self._producer.close(timeout_s)
 
 
 class AtLeastOnce:
@@ -135,25 +135,25 @@ class AtLeastOnce:
 
     def deliver(self, parcel: Parcel) -> bool:
         """True if all was acknowledged and the offsets are committed."""
-        began = time.perf_counter()
+        began, deadline = time.perf_counter(), Deadline(ANSWER_S)
         try:
-            self._flush(parcel.records)
+            self._flush(parcel.records, deadline)
             # Only then: a restart skips the input before a snapshot, so its output must be out.
-            self._flush(parcel.snapshots)
+            self._flush(parcel.snapshots, deadline)
             produced = time.perf_counter()
-            self._consumer.commit(parcel.offsets, timeout_ms=10_000)
+            self._consumer.commit(parcel.offsets, timeout_ms=round(1000 * deadline.left_s))
         except KafkaError as error:
             logger.warning("commit failed, will be tried again: %s", error)
             return False
         self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
 
-    def _flush(self, records: Sequence[Outgoing]) -> None:
-        await_sent(_send(self._producer, records), Deadline(ANSWER_S))
+    def _flush(self, records: Sequence[Outgoing], deadline: Deadline) -> None:
+        await_sent(_send(self._producer, records, deadline), deadline)
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Close the producer."""
-        close_producer(self._producer, CLOSE_S)
+        close_producer(self._producer, timeout_s)
 
 
 def open_delivery(settings: Settings, consumer: Any) -> Delivery:
@@ -172,8 +172,14 @@ def probe_transactions(settings: Settings) -> None:
         ExactlyOnce(settings.model_copy(update={"kafka": probe})).close()
 
 
-def _send(producer: Any, records: Sequence[Outgoing]) -> list[Any]:
-    return [
-        producer.send(item.topic, item.value, key=item.key, headers=item.headers, partition=item.partition)
-        for item in records
-    ]
+def _send(producer: Any, records: Sequence[Outgoing], deadline: Deadline) -> list[Any]:
+    futures = []
+    for item in records:
+        future = producer.send(
+            item.topic, item.value, key=item.key, headers=item.headers, partition=item.partition
+        )
+        futures.append(future)
+        # Each may have waited for metadata in vain, BLOCK_S long: the rest would, too.
+        if not deadline.left_s or future.is_done:
+            await_sent([future], deadline)
+    return futures

@@ -146,7 +146,7 @@ class FakeDelivery:
         self.parcels.append(parcel)
         return True
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = 1.0) -> None:
         """Note it."""
         self.closed = True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from kafka.errors import CommitFailedError, KafkaTimeoutError, ProducerFencedError
 
@@ -160,3 +162,27 @@ def test_a_probe_fences_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     probe_transactions(load_settings(None, {"delivery.mode": "at_least_once"}))
     assert len(ids) == 1
     assert "pod-0" not in ids[0]
+
+
+def test_one_failed_send_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without metadata each waits for seconds: many would keep the loop for minutes."""
+    producer = FakeProducer()
+    failed = SimpleNamespace(is_done=True, failed=lambda: True, exception=KafkaTimeoutError())
+
+    def send(*_: object, **options: object) -> object:
+        producer.calls.append("send")
+        return failed
+
+    monkeypatch.setattr(producer, "send", send)
+    parcel = Parcel([EVENT] * 1000, [], PARCEL.offsets, STABLE)
+    assert not _exactly_once(monkeypatch, producer).deliver(parcel)
+    assert producer.calls.count("send") == 1
+
+
+def test_flush_and_commit_share_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, each with its own, they would stand longer than the watchdog allows."""
+    monkeypatch.setattr("monitor.worker.delivery.ANSWER_S", 0.5)
+    consumer, given = FakeConsumer(), list[float]()
+    monkeypatch.setattr(consumer, "commit", lambda offsets, timeout_ms: given.append(timeout_ms))
+    assert _with([FakeProducer()], monkeypatch, "at_least_once", consumer).deliver(PARCEL)
+    assert 0 < given[0] <= 500
