@@ -113,7 +113,7 @@ class MetricsSettings(_Section):
     host: str = "127.0.0.1"
     port: Port = 9464
     listen_fd: Descriptor | None = None  # a listening socket that this process was started with, instead
-    stalled_after_s: Seconds = 120.0  # /healthz fails when the main loop has not advanced for this long
+    stalled_after_s: Seconds = 20.0  # in one call of the main loop: then /healthz fails, and the process ends
     # A stream without a record for this long counts as silent; the gauge may be a second late.
     silent_after_s: Seconds = 4.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kafka import TopicPartition
@@ -14,20 +14,25 @@ from monitor.errors import BrokerError
 POLL_MS = 100
 
 
+def no_step() -> None:
+    """What is done between two waits by whoever need not show that it gets on."""
+
+
 def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
     """All partitions of a topic, none if it does not exist."""
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
 def read_to(
-    reader: Any, ends: Mapping[TopicPartition, int], timeout_s: float
+    reader: Any, ends: Mapping[TopicPartition, int], timeout_s: float, step: Callable[[], None] = no_step
 ) -> Iterator[tuple[TopicPartition, Any]]:
     """Records of the partitions assigned, from where the reader stands until it has passed these offsets.
 
-    Each partition's come in order. Raises BrokerError if the time does not suffice.
+    Each partition's come in order. Raises BrokerError if the time does not suffice, and what `step` raises,
+    which is called between polls.
     """
     deadline = time.monotonic() + timeout_s
-    while left := [place for place, end in ends.items() if (reader.position(place) or 0) < end]:
+    while left := [place for place, end in ends.items() if (_position(reader, place)) < end]:
         if time.monotonic() > deadline:
             names = ", ".join(sorted(map(place_name, left)))
             raise BrokerError(
@@ -35,6 +40,12 @@ def read_to(
             )
         for place, records in reader.poll(timeout_ms=POLL_MS).items():
             yield from ((place, record) for record in records)
+        step()
+
+
+def _position(reader: Any, place: TopicPartition) -> int:
+    # At first it is asked of the broker, which may not answer.
+    return int(reader.position(place, timeout_ms=POLL_MS) or 0)
 
 
 def answers(consumer: Any, place: TopicPartition, timeout_s: float = 2.0) -> bool:

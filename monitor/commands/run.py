@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,21 +25,30 @@ def run(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Read ECG from Kafka, write events back, until stopped."""
+    from monitor.lifetime import quit_at_once
+    from monitor.processes import handling
+
+    # Before torch and numba are loaded. A container's first process would not even hear the signal otherwise.
+    with handling(quit_at_once):
+        _run(
+            config,
+            {
+                "kafka.bootstrap_servers": bootstrap_servers,
+                "kafka.group_id": group_id,
+                "kafka.instance_id": instance_id,
+                "delivery.mode": delivery,
+                "detection.model": model,
+                "metrics.port": metrics_port,
+                "logging.level": log_level,
+            },
+        )
+
+
+def _run(config: Path | None, flags: Mapping[str, Any]) -> None:
     from monitor.config import load_settings
     from monitor.logs import configure_logging
 
-    settings = load_settings(
-        config,
-        {
-            "kafka.bootstrap_servers": bootstrap_servers,
-            "kafka.group_id": group_id,
-            "kafka.instance_id": instance_id,
-            "delivery.mode": delivery,
-            "detection.model": model,
-            "metrics.port": metrics_port,
-            "logging.level": log_level,
-        },
-    )
+    settings = load_settings(config, flags)
     configure_logging(settings.logging)
     serve(settings, load_detector(settings))
 

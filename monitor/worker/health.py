@@ -31,13 +31,15 @@ class Health:
         self._stalled_after_s = stalled_after_s
         self._clock = clock
         self._advanced_s = clock()
+        self.turns = 0  # times that the main loop has got on; none before it begins
         self.model_loaded = False
         self.assigned = False
         self.broker_reachable = False
 
     def advance(self) -> None:
-        """The main loop has come round."""
+        """The main loop has come round, or got on in something long."""
         self._advanced_s = self._clock()
+        self.turns += 1
 
     def dead_reasons(self) -> list[str]:
         """Why the process should be restarted; empty while it is alive."""

@@ -9,7 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_reader
-from monitor.broker.reading import partitions_of, read_to
+from monitor.broker.reading import no_step, partitions_of, read_to
 from monitor.config import KafkaSettings
 
 POLL_S = 0.25  # between looks; a profile is to be known well before it takes effect
@@ -34,10 +34,14 @@ class ProfileReader:
             self._reader.assign(self._places)
             self._reader.seek_to_beginning(*self._places)
 
-    def catch_up(self, timeout_s: float = 60.0) -> None:
-        """Hand on all that is there now; before a partition is taken up, as its last owner may have."""
+    def catch_up(self, timeout_s: float = 60.0, step: Callable[[], None] = no_step) -> None:
+        """Hand on all that is there now; before a partition is taken up, as its last owner may have.
+
+        step: as `read_to` calls it.
+        """
         with explained(self._settings):
-            for _, record in read_to(self._reader, self._reader.end_offsets(self._places), timeout_s):
+            ends = self._reader.end_offsets(self._places, timeout_ms=1000 * timeout_s)
+            for _, record in read_to(self._reader, ends, timeout_s, step):
                 self._learn(record)
 
     def follow(self) -> None:
@@ -49,7 +53,7 @@ class ProfileReader:
                 for record in records:
                     self._learn(record)
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = 2.0) -> None:
         """Leave the broker, if it was reached."""
         if self._reader is not None:
-            self._reader.close(timeout_ms=2000)
+            self._reader.close(timeout_ms=round(1000 * timeout_s))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.clients import explained, open_reader
-from monitor.broker.reading import place_name, read_to
+from monitor.broker.reading import no_step, place_name, read_to
 from monitor.config import KafkaSettings
 from monitor.errors import StateError
 from monitor.worker.positions import StartPoint, replay_offset
@@ -24,24 +24,29 @@ def start_points(
     partitions: list[TopicPartition],
     timeout_s: float = 60.0,
     exactly_once: bool = True,
+    step: Callable[[], None] = no_step,
 ) -> dict[TopicPartition, StartPoint]:
     """Where each partition goes on, with its streams' snapshots.
 
     exactly_once: a snapshot and its commit are one transaction. Where they are not, a worker killed between
-    the two has left state that is ahead of its commit, and right.
+    the two has left state that is ahead of its commit, and right. step: called between one wait and the next.
     """
     times = {"timeout_ms": 1000 * timeout_s}
     with explained(settings):
         # read_committed: waits until no transaction holds an offset of this partition.
-        committed = {place: consumer.committed(place, metadata=True, **times) for place in partitions}
+        committed = {}
+        for place in partitions:
+            committed[place] = consumer.committed(place, metadata=True, **times)
+            step()
         beginnings = consumer.beginning_offsets(partitions, **times)
         ends = consumer.end_offsets(partitions, **times)  # after the commits, which may lie there
+    step()
     points = {}
     for place, entry in committed.items():
         first, end = beginnings[place], ends[place]
         begin = first if settings.on_lost_position == "earliest" else end
         points[place] = _start_point(place, entry, first, end, begin)
-    read_snapshots(settings, {place.partition: point for place, point in points.items()}, timeout_s)
+    read_snapshots(settings, {place.partition: point for place, point in points.items()}, timeout_s, step)
     with explained(settings):
         limits = {} if exactly_once else consumer.end_offsets(partitions, **times)
     for place, point in points.items():
@@ -82,7 +87,10 @@ def _start_point(
 
 
 def read_snapshots(
-    settings: KafkaSettings, points: Mapping[int, StartPoint], timeout_s: float = 60.0
+    settings: KafkaSettings,
+    points: Mapping[int, StartPoint],
+    timeout_s: float = 60.0,
+    step: Callable[[], None] = no_step,
 ) -> None:
     """Give each partition, by number, the last snapshot of each stream; reads `ecg.state` to its very end.
 
@@ -92,6 +100,7 @@ def read_snapshots(
     """
     places = [TopicPartition(settings.topics.state, number) for number in points]
     ends = _ends(settings, places, timeout_s)
+    step()
     places = [place for place in places if ends[place] > 0]
     if not places:
         return
@@ -100,7 +109,7 @@ def read_snapshots(
         with explained(settings):
             reader.assign(places)
             reader.seek_to_beginning(*places)
-            for place, record in read_to(reader, {place: ends[place] for place in places}, timeout_s):
+            for place, record in read_to(reader, {place: ends[place] for place in places}, timeout_s, step):
                 _take(points[place.partition], place, record, settings.group_id)
     finally:
         reader.close()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -14,9 +13,11 @@ from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_consumer
 from monitor.broker.topics import check_topics
+from monitor.broker.transactions import Deadline
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
 from monitor.errors import BrokerError, StateError
+from monitor.lifetime import FORCED_EXIT, Watchdog, quit_at_once
 from monitor.processes import handling
 from monitor.worker.assignment import Assignment, Joining
 from monitor.worker.batches import Batches
@@ -36,7 +37,11 @@ JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
 IDLE_S = 0.02  # added to the latency of a record that finds the worker idle
 TAKE_UP_S = 8.0  # of waiting for the broker at most; the loop goes round between attempts
 TAKE_UP_RETRY_S = 0.5
-FORCED_EXIT = 130  # a second SIGINT or SIGTERM
+LEAVE_S, CLOSE_S = 3.0, 6.0  # to leave the group, and for all closing together, of lifetime.OUT_S
+
+
+class _StopError(Exception):
+    """The worker is to stop, in the middle of something that can be left as it is."""
 
 
 class Worker:
@@ -59,20 +64,37 @@ class Worker:
         self._untaken: set[TopicPartition] = set()  # ours, but their state is not here yet
         self._retry_s = 0.0  # before which taking up is not tried again
         self._stop = False
+        self._watchdog = Watchdog(lambda: health.turns, settings.metrics.stalled_after_s)
 
     def stop(self) -> None:
         """Ask the loop to finish its batch, commit and leave."""
         self._stop = True
+        self._watchdog.leave()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT: stop in order; a second time, or before there is anything to finish, at once."""
+        if self._stop:
+            os._exit(FORCED_EXIT)  # not even an open transaction is waited for
+        if not self._health.turns:
+            quit_at_once(number, frame)
+        self.stop()
+
+    def _step(self) -> None:
+        """Something long has got on; raises _StopError if it need not be finished."""
+        self._health.advance()
+        if self._stop:
+            raise _StopError
 
     def run(self) -> None:
         """Work until stopped; raises BrokerError where only a restart can help."""
-        with _signals(self), explained(self._settings.kafka):
+        with handling(self._handle), explained(self._settings.kafka), self._watchdog:
             try:
                 self.startup()
                 self.main_loop()
                 # Not after an error: a batch cut short must not be committed in part.
                 self._committer.commit_all(self._owned)
             finally:
+                self._watchdog.leave()
                 self.shutdown()
 
     def startup(self) -> None:
@@ -95,6 +117,7 @@ class Worker:
         self._metrics.up.set(1)
         self._metrics.started.set_to_current_time()
         self._metrics.last_loop.set_to_current_time()
+        self._health.advance()
         logger.info("worker started, delivery %s", self._settings.delivery.mode)
 
     def main_loop(self) -> None:
@@ -102,8 +125,10 @@ class Worker:
         while not self._stop:
             polled = self._poll()
             self._profiles.follow()
+            self._health.advance()
             self._apply_assignment()
             self._process(polled)
+            self._health.advance()
             self._commit()
             self._gauges.update(self._owned)
             self._health.broker_reachable = self._committer.healthy
@@ -124,11 +149,12 @@ class Worker:
     def shutdown(self) -> None:
         """Leave the group (a static member stays in it until its session times out) and close."""
         self._metrics.up.set(0)
+        deadline = Deadline(CLOSE_S)
         if self._consumer is not None:
-            self._consumer.close(timeout_ms=5000)
+            self._consumer.close(timeout_ms=round(1000 * LEAVE_S))
         if self._delivery is not None:
-            self._delivery.close()
-        self._profiles.close()
+            self._delivery.close(deadline.left_s)
+        self._profiles.close(deadline.left_s)
         logger.info("worker stopped")
 
     def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -145,6 +171,7 @@ class Worker:
                 self._start_over("a record made us fail")
                 return
             suspects.passed(part)
+            self._health.advance()
             for partition, records in part.items():
                 self._gauges.reached(partition.place, records[-1].timestamp)
 
@@ -173,6 +200,8 @@ class Worker:
             try:
                 self._take_up(sorted(self._untaken))
                 self._untaken = set()
+            except _StopError:
+                return
             except BrokerError as error:
                 self._retry_s = time.monotonic() + TAKE_UP_RETRY_S
                 logger.warning("partitions cannot be taken up yet: %s", error)
@@ -193,11 +222,14 @@ class Worker:
         kafka = self._settings.kafka
         quick = {"connect_timeout_s": min(TAKE_UP_S, kafka.connect_timeout_s)}
         exactly_once = self._settings.delivery.mode == "exactly_once"
-        points = start_points(self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S, exactly_once)
+        points = start_points(
+            self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S, exactly_once, step=self._step
+        )
         # Their last owner may have known of settings that we have not seen.
-        self._profiles.catch_up(TAKE_UP_S)
+        self._profiles.catch_up(TAKE_UP_S, self._step)
         for place, start in points.items():
             for stream, snapshot in list(start.snapshots.items()):
+                self._step()
                 self._in_force.take_up(stream, snapshot.setting)
                 if not self._restore(stream, snapshot.state):
                     del start.snapshots[stream]
@@ -223,19 +255,3 @@ class Worker:
             return False
         self._metrics.restores.labels("restored").inc()
         return True
-
-
-@contextmanager
-def _signals(worker: Worker) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the worker in order, a second one at once; old handlers come back."""
-    seen: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        del frame
-        if seen:
-            os._exit(FORCED_EXIT)  # at once: not even an open transaction is waited for
-        seen.append(number)
-        worker.stop()
-
-    with handling(handle):
-        yield

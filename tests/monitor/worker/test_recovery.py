@@ -59,7 +59,7 @@ def test_where_a_partition_goes_on(
 
 
 def _with_state(monkeypatch: pytest.MonkeyPatch, **snapshots: int) -> None:
-    def fill(settings: KafkaSettings, points: Any, timeout_s: float) -> None:
+    def fill(settings: KafkaSettings, points: Any, *_: Any) -> None:
         points[0].snapshots = {stream: Snapshot(stream, at, b"") for stream, at in snapshots.items()}
 
     monkeypatch.setattr("monitor.worker.recovery.read_snapshots", fill)

@@ -57,7 +57,7 @@ class Bench:
         """No profile was ever set."""
 
     def _start_points(
-        self, consumer: Any, settings: Any, places: list[Any], timeout_s: float, exactly_once: bool
+        self, consumer: Any, settings: Any, places: list[Any], timeout_s: float, exactly_once: bool, **_: Any
     ) -> dict[Any, StartPoint]:
         return {each: self.starts.get(each, StartPoint(0, 0)) for each in places}
 
@@ -295,3 +295,43 @@ def test_a_second_signal_exits_at_once(bench: Bench, monkeypatch: pytest.MonkeyP
     bench.consumer.on_poll = [twice]
     bench.worker.run()
     assert codes == [130]
+
+
+def test_a_signal_before_the_work_begins_ends_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order: nothing has been read that would have to be committed."""
+
+    class LeftError(Exception):
+        pass
+
+    def leave(code: int) -> None:
+        raise LeftError(code)
+
+    monkeypatch.setattr("monitor.lifetime.os._exit", leave)
+    monkeypatch.setattr("monitor.worker.worker.check_topics", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(LeftError, match="0"):
+        bench.worker.run()
+
+
+def test_taking_up_is_given_up_when_the_worker_is_to_stop(bench: Bench) -> None:
+    """What is read then is for nobody; nothing of it is owned or committed."""
+    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": Snapshot("s", 0, b'{"chunks": 3}')})
+
+    def catch_up(timeout_s: float, step: Callable[[], None]) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        step()
+
+    bench.profiles["catch_up"] = catch_up
+    bench.worker = bench.new_worker()
+    bench.run(bench.gain(0))
+    assert (bench.consumer.closed, bench.consumer.sought, bench.delivery.parcels) == (True, {}, [])
+
+
+def test_what_takes_long_shows_that_it_gets_on(bench: Bench) -> None:
+    """Each stream that is restored, so that the watchdog does not take it for a standstill."""
+    streams = {f"s{number}": Snapshot(f"s{number}", 0, b'{"chunks": 3}') for number in range(50)}
+    bench.starts[place(0)] = StartPoint(0, 0, 0, streams)
+    turns: list[int] = []
+    bench.run(
+        lambda _: turns.append(bench.health.turns), bench.gain(0), lambda _: turns.append(bench.health.turns)
+    )
+    assert turns[1] - turns[0] > 50

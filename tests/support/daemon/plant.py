@@ -81,7 +81,9 @@ def _faulty(servers: str, folder: Path, port: int) -> Bench:
     """Topics with input, for a worker that takes a record a poll."""
     folder.mkdir()
     kafka = {"max_poll_records": 1, "max_poll_interval_s": 600.0, "transactional_id_prefix": f"id-{port}"}
-    bench = Bench(servers, folder, partitions=1, kafka=kafka, metrics={"port": port})
+    # Its watchdog would end what is stuck here on purpose.
+    metrics = {"port": port, "stalled_after_s": 3600.0}
+    bench = Bench(servers, folder, partitions=1, kafka=kafka, metrics=metrics)
     bench.send(("s", chunk("s", number)) for number in range(RECORDS))
     return bench
 
