@@ -75,6 +75,7 @@ class KafkaSettings(_Section):
     # Where to go on if the commit lies past the topic's end: it was made anew, or has lost records.
     on_lost_position: Literal["earliest", "latest"] = "earliest"
     fetch_wait_s: Seconds = 0.1  # the broker answers an empty fetch after this long
+    metadata_max_age_s: Seconds = 30.0  # how soon added partitions are seen
     topics: Topics = Topics()
 
     @model_validator(mode="after")

@@ -55,6 +55,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": _ms(settings.connect_timeout_s),
         # A broker that is back is to be found within seconds; the library's own 30 s are for crowds.
         "reconnect_backoff_max_ms": 1000,
+        "metadata_max_age_ms": _ms(settings.metadata_max_age_s),
         "metrics_enabled": False,  # ours are in monitor.worker.metrics
     }
 

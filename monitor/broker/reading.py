@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from monitor.errors import BrokerError
 
 POLL_MS = 100
+RETRY_S = 0.05
 
 
 def no_step() -> None:
@@ -21,6 +22,24 @@ def no_step() -> None:
 def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
     """All partitions of a topic, none if it does not exist."""
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+def offsets_of(
+    ask: Callable[..., Mapping[TopicPartition, int]], places: Sequence[TopicPartition], timeout_s: float
+) -> dict[TopicPartition, int]:
+    """What a client's `beginning_offsets` or `end_offsets` gives of all partitions; raises KafkaError.
+
+    kafka-python 3.0.12 raises KeyError where it knows no leader of some of them: added lately, or between
+    two leaders. It asks for them in doing so.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return dict(ask(places, timeout_ms=1000 * timeout_s))
+        except KeyError as error:
+            if time.monotonic() > deadline:
+                raise KafkaTimeoutError(f"no leader is known of {error} in {timeout_s:.0f} s") from error
+            time.sleep(RETRY_S)
 
 
 def read_to(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from monitor.errors import BrokerError
 _DAY_MS = 24 * 3600 * 1000
 _HOUR_MS = 3600 * 1000
 SIGNAL_DAYS = 3  # how long the input is kept
+PARTITIONS = 12  # of topics made without being told how many
+RAISED_S = 15.0  # for a partition that was added to be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class TopicSpec:
     config: dict[str, str]
 
 
-def topic_specs(topics: Topics, partitions: int = 12, replication: int = 1) -> list[TopicSpec]:
+def topic_specs(topics: Topics, partitions: int = PARTITIONS, replication: int = 1) -> list[TopicSpec]:
     """What to create: `state`, `beats`, `profiles` and `feedback` mirror the partitions of `signal`."""
     keep = {
         topics.signal: _delete(SIGNAL_DAYS, segment_hours=1),
@@ -67,7 +70,7 @@ def _delete(days: int, segment_hours: int) -> dict[str, str]:
     }
 
 
-def create_topics(settings: KafkaSettings, partitions: int = 12, replication: int = 1) -> list[str]:
+def create_topics(settings: KafkaSettings, partitions: int = PARTITIONS, replication: int = 1) -> list[str]:
     """Create what is missing; returns the names of the topics that were created."""
     admin = open_admin(settings)
     try:
@@ -97,36 +100,90 @@ def _create(admin: Any, spec: TopicSpec) -> None:
         return  # another process was quicker
 
 
+def raise_partitions(settings: KafkaSettings, partitions: int) -> dict[str, int]:
+    """Give the topics that follow the streams so many partitions; returns what each that was raised had.
+
+    `signal` comes last: no worker sees a partition of it whose mirrors are not there. Raises BrokerError,
+    before anything is changed, if one has more: partitions cannot be taken away.
+    """
+    admin = open_admin(settings)
+    try:
+        with explained(settings):
+            fewer = _fewer(settings, counts_of(admin, settings), partitions)
+            for name in sorted(fewer, key=lambda name: name == settings.topics.signal):
+                admin.create_partitions({name: partitions})
+                _await_partitions(admin, settings, name, partitions)
+        return fewer
+    finally:
+        admin.close()
+
+
+def _fewer(settings: KafkaSettings, counts: dict[str, int], partitions: int) -> dict[str, int]:
+    following = {name: count for name, count in counts.items() if name != settings.topics.deadletter}
+    more = [f"{name} has {count}" for name, count in sorted(following.items()) if count > partitions]
+    if more:
+        raise BrokerError(
+            f"topics cannot be brought to {partitions} partitions, as none can be taken away: "
+            f"{', '.join(more)}; nothing was changed (wanted {max(following.values())} or more)"
+        )
+    return {name: count for name, count in following.items() if count < partitions}
+
+
+def _await_partitions(admin: Any, settings: KafkaSettings, name: str, partitions: int) -> None:
+    deadline = time.monotonic() + RAISED_S
+    while counts_of(admin, settings).get(name) != partitions:
+        if time.monotonic() > deadline:
+            raise BrokerError(f"topic {name} has not got its {partitions} partitions in {RAISED_S:.0f} s")
+        time.sleep(0.1)
+
+
 def partition_counts(settings: KafkaSettings) -> dict[str, int]:
     """Number of partitions of each of our topics that exists."""
     admin = open_admin(settings)
     try:
         with explained(settings):
-            names = set(admin.list_topics()) & set(settings.topics.model_dump().values())
-            described = admin.describe_topics(sorted(names)) if names else []
-            return {topic["name"]: len(topic["partitions"]) for topic in described}
+            return counts_of(admin, settings)
     finally:
         admin.close()
 
 
+def counts_of(admin: Any, settings: KafkaSettings) -> dict[str, int]:
+    """The same, asked of a client that is there already; raises what kafka-python raises."""
+    names = set(admin.list_topics()) & set(settings.topics.model_dump().values())
+    described = admin.describe_topics(sorted(names)) if names else []
+    return {topic["name"]: len(topic["partitions"]) for topic in described}
+
+
+def mirrors(topics: Topics, write_beats: bool = True) -> list[str]:
+    """What must have as many partitions as `signal`."""
+    return [topics.state, topics.profiles, *([topics.beats] if write_beats else [])]
+
+
 def topic_problems(settings: KafkaSettings, write_beats: bool = True) -> list[str]:
     """What is wrong with the broker's topics, a sentence each; empty if nothing is."""
-    counts = partition_counts(settings)
-    topics = settings.topics
-    wanted = [topics.signal, topics.events, topics.state, topics.profiles, topics.deadletter]
-    wanted += [topics.beats] if write_beats else []
+    return problems_of(settings.topics, partition_counts(settings), write_beats)
+
+
+def problems_of(topics: Topics, counts: dict[str, int], write_beats: bool = True) -> list[str]:
+    """The same of known numbers of partitions."""
+    wanted = [topics.signal, topics.events, topics.deadletter, *mirrors(topics, write_beats)]
     problems = [f"topic {name} does not exist" for name in wanted if name not in counts]
     signal = counts.get(topics.signal)
-    for mirror in (topics.state, topics.profiles, topics.beats):
-        if signal is not None and mirror in wanted and counts.get(mirror, signal) != signal:
+    for mirror in mirrors(topics, write_beats):
+        if signal is not None and counts.get(mirror, signal) != signal:
             problems.append(
                 f"topic {mirror} has {counts[mirror]} partitions, wanted {signal}, as many as {topics.signal}"
             )
     return problems
 
 
-def check_topics(settings: Settings) -> None:
-    """Raise BrokerError with all that is wrong with the topics."""
-    problems = topic_problems(settings.kafka, settings.delivery.write_beats)
+def check_topics(settings: Settings) -> dict[str, int]:
+    """The number of partitions of each topic; raises BrokerError with all that is wrong with them."""
+    counts = partition_counts(settings.kafka)
+    problems = problems_of(settings.kafka.topics, counts, settings.delivery.write_beats)
     if problems:
-        raise BrokerError(f"{'; '.join(problems)} (`ecg-monitor topics` creates what is missing)")
+        raise BrokerError(
+            f"{'; '.join(problems)} (`ecg-monitor topics` creates what is missing, with --partitions it "
+            "raises what has too few)"
+        )
+    return counts

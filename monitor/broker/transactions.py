@@ -11,7 +11,7 @@ also those of partitions that meanwhile belong to another worker. And where a to
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,7 @@ from monitor.broker.clients import close_producer, explained, open_producer
 from monitor.config import KafkaSettings
 
 BLOCK_S = 5.0  # for a topic's metadata, and for the coordinator at the beginning
+LOOK_S = 0.05  # for a partition that was added
 REQUEST_S = 10.0  # after which a connection that is silent is given up
 
 
@@ -60,6 +61,10 @@ class TransactionalProducer:
         """Begin a transaction; raises KafkaError."""
         self._producer.begin_transaction()
 
+    def await_partitions(self, places: Iterable[TopicPartition], deadline: Deadline) -> None:
+        """As the function below."""
+        await_partitions(self._producer, places, deadline)
+
     def send(self, topic: str, value: bytes | None, **options: Any) -> Any:
         """Hand a record over; what becomes of it is known by the future. Raises KafkaError."""
         return self._producer.send(topic, value, **options)
@@ -92,6 +97,20 @@ class TransactionalProducer:
     def close(self, timeout_s: float) -> None:
         """Close in order; an open transaction is left to the broker."""
         close_producer(self._producer, timeout_s)
+
+
+def await_partitions(producer: Any, places: Iterable[TopicPartition], deadline: Deadline) -> None:
+    """Wait until a producer knows these partitions; raises KafkaTimeoutError.
+
+    It looks for those added lately only now and then, and would call a record for one a caller's mistake.
+    """
+    for place in places:
+        while place.partition not in producer.partitions_for(place.topic):
+            if not deadline.left_s:
+                raise KafkaTimeoutError(f"{place.topic} has no partition {place.partition}")
+            producer._metadata.request_update()
+            producer._sender.wakeup()
+            time.sleep(LOOK_S)
 
 
 def await_sent(futures: Sequence[Any], deadline: Deadline) -> None:

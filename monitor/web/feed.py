@@ -15,7 +15,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from monitor.broker.clients import explained, listens, open_reader
-from monitor.broker.reading import partitions_of
+from monitor.broker.reading import offsets_of, partitions_of
 from monitor.broker.unreadable import check_readable
 from monitor.config import KafkaSettings, WebSettings
 from monitor.errors import BrokerError, DecodeError
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 IDLE_S = 0.03  # noida-db answers an empty fetch at once, so a long poll would not rest
 PROBE_S = 1.0  # without a record, after which the broker is asked whether it is there
 PROBE_LIMIT_S = 2.0
+OFFSETS_S = 10.0  # for a partition that was added to have a leader
 RETRY_S = 1.0  # between attempts to reach a broker that is away
 MAX_UNANSWERED = 10  # questions after which a client that reaches the broker's port is made anew
 QUIET_S = 3.0  # without a record, after which the history is taken as read
@@ -137,8 +138,8 @@ class Feed:
     def _starts(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         if not places:
             return {}
-        ends = self._consumer.end_offsets(places)
-        begins = self._consumer.beginning_offsets(places)
+        ends = offsets_of(self._consumer.end_offsets, places, OFFSETS_S)
+        begins = offsets_of(self._consumer.beginning_offsets, places, OFFSETS_S)
         now_ms = time.time() * 1000
         since = {
             place: round(now_ms - 1000 * self._back_s[place.topic])

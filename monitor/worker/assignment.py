@@ -85,8 +85,12 @@ class Joining:
             return True
         if now_s - self._settled_s > STUCK_S:
             self._settled_s = now_s
-            self._consumer._coordinator.request_rejoin()  # harmless while a join goes on
+            self.again()
         return False
+
+    def again(self) -> None:
+        """Join once more: the leader assigns anew, with partitions that were added; others stay so."""
+        self._consumer._coordinator.request_rejoin()  # harmless while a join goes on
 
 
 def _numbers(items: Iterable[object]) -> str:

@@ -16,7 +16,13 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from monitor.broker.clients import close_producer, open_producer
 from monitor.broker.reading import answers
-from monitor.broker.transactions import BLOCK_S, Deadline, TransactionalProducer, await_sent
+from monitor.broker.transactions import (
+    BLOCK_S,
+    Deadline,
+    TransactionalProducer,
+    await_partitions,
+    await_sent,
+)
 from monitor.config import Settings
 from monitor.errors import BrokerError
 from monitor.worker.partition import Outgoing
@@ -82,7 +88,9 @@ class ExactlyOnce:
         began, deadline = time.perf_counter(), Deadline(ANSWER_S)
         try:
             producer.begin()
-            futures = _send(producer, [*parcel.records, *parcel.snapshots], deadline)
+            records = [*parcel.records, *parcel.snapshots]
+            producer.await_partitions(_placed(records), deadline)
+            futures = _send(producer, records, deadline)
             producer.add_offsets(parcel.offsets, parcel.member, deadline)
             await_sent(futures, deadline)
         except (ProducerFencedError, InvalidProducerEpochError) as error:
@@ -149,6 +157,7 @@ class AtLeastOnce:
         return True
 
     def _flush(self, records: Sequence[Outgoing], deadline: Deadline) -> None:
+        await_partitions(self._producer, _placed(records), deadline)
         await_sent(_send(self._producer, records, deadline), deadline)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -170,6 +179,10 @@ def probe_transactions(settings: Settings) -> None:
         # Not the worker's own id: a check must not fence a worker that runs.
         probe = settings.kafka.model_copy(update={"instance_id": f"check-{uuid.uuid4().hex}"})
         ExactlyOnce(settings.model_copy(update={"kafka": probe})).close()
+
+
+def _placed(records: Sequence[Outgoing]) -> set[TopicPartition]:
+    return {TopicPartition(item.topic, item.partition) for item in records if item.partition is not None}
 
 
 def _send(producer: Any, records: Sequence[Outgoing], deadline: Deadline) -> list[Any]:

@@ -46,6 +46,11 @@ class Gauges:
             gauge.labels(place.topic, str(place.partition))  # remove() complains of labels never used
             gauge.remove(place.topic, str(place.partition))
 
+    def topics(self, counts: Mapping[str, int]) -> None:
+        """So many partitions each topic has."""
+        for name, count in counts.items():
+            self._metrics.topic_partitions.labels(name).set(count)
+
     def update(self, owned: Mapping[TopicPartition, Partition]) -> None:
         """Set every gauge, at most once in UPDATE_S."""
         now_s = time.monotonic()

@@ -35,6 +35,7 @@ class Health:
         self.model_loaded = False
         self.assigned = False
         self.broker_reachable = False
+        self.topic_problems: tuple[str, ...] = ()
 
     def advance(self) -> None:
         """The main loop has come round, or got on in something long."""
@@ -51,7 +52,7 @@ class Health:
         reasons += [] if self.model_loaded else ["model not loaded"]
         reasons += [] if self.broker_reachable else ["broker not reachable"]
         reasons += [] if self.assigned else ["no partitions assigned yet"]
-        return reasons
+        return [*reasons, *self.topic_problems]
 
     def _standstill(self, limit_s: float) -> list[str]:
         idle_s = self._clock() - self._advanced_s

@@ -153,6 +153,7 @@ class Metrics:
             "consumer_lag_seconds", "Age of the last record processed while others wait; 0 if none", *place
         )
         self.partitions = self._gauge("partitions_assigned", "Partitions that this worker owns")
+        self.topic_partitions = self._gauge("topic_partitions", "Partitions that a topic has", "topic")
         self.pending_records = self._gauge("pending_records", "Input records processed and not committed")
         self.paused = self._gauge("paused", "1 while fetching is paused because commits do not get through")
         self.commits = self._counter("commits", "Commits by how they ended", "outcome")

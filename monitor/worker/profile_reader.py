@@ -9,7 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_reader
-from monitor.broker.reading import no_step, partitions_of, read_to
+from monitor.broker.reading import no_step, offsets_of, partitions_of, read_to
 from monitor.config import KafkaSettings
 
 POLL_S = 0.25  # between looks; a profile is to be known well before it takes effect
@@ -34,13 +34,22 @@ class ProfileReader:
             self._reader.assign(self._places)
             self._reader.seek_to_beginning(*self._places)
 
+    def cover(self, count: int) -> None:
+        """Read so many partitions, those added from their beginning."""
+        topic = self._settings.topics.profiles
+        added = [TopicPartition(topic, number) for number in range(len(self._places), count)]
+        if added:
+            self._places = [*self._places, *added]
+            self._reader.assign(self._places)  # positions in the others stay
+            self._reader.seek_to_beginning(*added)
+
     def catch_up(self, timeout_s: float = 60.0, step: Callable[[], None] = no_step) -> None:
         """Hand on all that is there now; before a partition is taken up, as its last owner may have.
 
         step: as `read_to` calls it.
         """
         with explained(self._settings):
-            ends = self._reader.end_offsets(self._places, timeout_ms=1000 * timeout_s)
+            ends = offsets_of(self._reader.end_offsets, self._places, timeout_s)
             for _, record in read_to(self._reader, ends, timeout_s, step):
                 self._learn(record)
 

@@ -10,7 +10,7 @@ from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.clients import explained, open_reader
-from monitor.broker.reading import no_step, place_name, read_to
+from monitor.broker.reading import no_step, offsets_of, place_name, read_to
 from monitor.config import KafkaSettings
 from monitor.errors import StateError
 from monitor.worker.positions import StartPoint, replay_offset
@@ -38,8 +38,9 @@ def start_points(
         for place in partitions:
             committed[place] = consumer.committed(place, metadata=True, **times)
             step()
-        beginnings = consumer.beginning_offsets(partitions, **times)
-        ends = consumer.end_offsets(partitions, **times)  # after the commits, which may lie there
+        beginnings = offsets_of(consumer.beginning_offsets, partitions, timeout_s)
+        # After the commits, which may lie there.
+        ends = offsets_of(consumer.end_offsets, partitions, timeout_s)
     step()
     points = {}
     for place, entry in committed.items():
@@ -48,7 +49,7 @@ def start_points(
         points[place] = _start_point(place, entry, first, end, begin)
     read_snapshots(settings, {place.partition: point for place, point in points.items()}, timeout_s, step)
     with explained(settings):
-        limits = {} if exactly_once else consumer.end_offsets(partitions, **times)
+        limits = {} if exactly_once else offsets_of(consumer.end_offsets, partitions, timeout_s)
     for place, point in points.items():
         _refuse_beyond(place, point, limits.get(place, point.committed))
     return points
@@ -129,6 +130,6 @@ def _ends(
     reader = open_reader(settings, isolation_level="read_uncommitted")
     try:
         with explained(settings):
-            return dict(reader.end_offsets(places, timeout_ms=1000 * timeout_s))
+            return offsets_of(reader.end_offsets, places, timeout_s)
     finally:
         reader.close()

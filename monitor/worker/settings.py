@@ -57,6 +57,7 @@ class SettingsInForce:
         self._waiting: dict[str, list[ProfileRecord]] = {}  # those of them after the one in force
         self._in_force: dict[str, ProfileRecord] = {}
         self._tuned: dict[str, Tuning] = {}  # what the detector goes by
+        self._partitions: dict[str, set[int]] = {}  # where a stream's records lie; mostly one
 
     def learn(self, record: Any) -> None:
         """Take in a record of `ecg.profiles`; one that is none is counted and passed over."""
@@ -69,8 +70,12 @@ class SettingsInForce:
             logger.warning("%s: no profile, passed over: %s", place, error.reason)
             self._metrics.profiles.labels("refused").inc()
             return
-        self._settings[stream] = [*self._settings.get(stream, ())[-MAX_SETTINGS:], setting]
-        self._waiting[stream] = [*self._waiting.get(stream, ())[-MAX_SETTINGS:], setting]
+        partitions = self._partitions.setdefault(stream, set())
+        partitions.add(record.partition)
+        for known in (self._settings, self._waiting):
+            known[stream] = [*known.get(stream, ())[-MAX_SETTINGS:], setting]
+            if len(partitions) > 1:  # added ones have moved the stream; no order holds between two but time's
+                known[stream].sort(key=lambda one: one.timestamp_ms)
         self._metrics.profiles.labels("taken").inc()
 
     def take_up(self, stream: str, named: bytes | None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_consumer
+from monitor.broker.topic_watch import TopicWatch
 from monitor.broker.topics import check_topics
 from monitor.broker.transactions import Deadline
 from monitor.config import Settings
@@ -61,6 +62,7 @@ class Worker:
         self._owned: dict[TopicPartition, Partition] = {}
         self._consumer: Any = None
         self._delivery: Delivery | None = None
+        self._watch: TopicWatch | None = None
         self._untaken: set[TopicPartition] = set()  # ours, but their state is not here yet
         self._retry_s = 0.0  # before which taking up is not tried again
         self._stop = False
@@ -99,7 +101,7 @@ class Worker:
 
     def startup(self) -> None:
         """Connect, fence an earlier life, and join the group."""
-        check_topics(self._settings)
+        counts = check_topics(self._settings)
         self._consumer = open_consumer(self._settings.kafka)
         self._delivery = open_delivery(self._settings, self._consumer)
         self._assignment = Assignment(self._consumer.pause)
@@ -110,6 +112,9 @@ class Worker:
         )
         self._profiles.open()
         self._gauges = Gauges(self._settings, self._detector, self._metrics, self._consumer)
+        self._gauges.topics(counts)
+        self._watch = TopicWatch(self._settings, counts)
+        self._watch.start()
         self._health.model_loaded = self._health.broker_reachable = True
         self._metrics.model.info({"name": self._detector.model_name, "version": self._detector.model_version})
         kafka = self._settings.kafka
@@ -125,6 +130,7 @@ class Worker:
         while not self._stop:
             polled = self._poll()
             self._profiles.follow()
+            self._look_at_topics()
             self._health.advance()
             self._apply_assignment()
             self._process(polled)
@@ -150,6 +156,8 @@ class Worker:
         """Leave the group (a static member stays in it until its session times out) and close."""
         self._metrics.up.set(0)
         deadline = Deadline(CLOSE_S)
+        if self._watch is not None:
+            self._watch.stop()
         if self._consumer is not None:
             self._consumer.close(timeout_ms=round(1000 * LEAVE_S))
         if self._delivery is not None:
@@ -196,16 +204,39 @@ class Worker:
         for place in gone:
             self._drop(place)
         self._untaken = (self._untaken - gone) | gained
-        if self._untaken and time.monotonic() >= self._retry_s:
+        ready = self._ready()
+        if ready and time.monotonic() >= self._retry_s:
             try:
-                self._take_up(sorted(self._untaken))
-                self._untaken = set()
+                self._take_up(sorted(ready))
+                self._untaken -= ready
             except _StopError:
                 return
             except BrokerError as error:
                 self._retry_s = time.monotonic() + TAKE_UP_RETRY_S
                 logger.warning("partitions cannot be taken up yet: %s", error)
         self._health.assigned = self._assignment.known and not self._untaken
+
+    def _ready(self) -> set[TopicPartition]:
+        """Those to be taken up whose state has a place; one without it stays paused and harms no other."""
+        watch = self._watch
+        if watch is None or not self._untaken:
+            return self._untaken
+        ready = {place for place in self._untaken if watch.mirrored(place.partition)}
+        if ready != self._untaken:
+            watch.hurry()
+        return ready
+
+    def _look_at_topics(self) -> None:
+        """Take in what the watch has seen; where the group calls us leader, joining assigns anew."""
+        seen = None if self._watch is None else self._watch.take()
+        if seen is None:
+            return
+        self._health.topic_problems = seen.problems
+        self._gauges.topics(seen.counts)
+        self._profiles.cover(seen.counts.get(self._settings.kafka.topics.profiles, 0))
+        if seen.unread:
+            logger.warning("partitions %s are read by nobody, joining again", sorted(seen.unread))
+            self._joining.again()
 
     def _drop(self, place: TopicPartition) -> None:
         # What was processed and not committed goes too: the next owner does it again from the commit.

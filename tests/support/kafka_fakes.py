@@ -158,6 +158,8 @@ class FakeProducer:
         self.calls: list[str] = []
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.never, self.fail = never, fail
+        self.partitions = set(range(12))
+        self._metadata = SimpleNamespace(request_update=lambda: self._do("look"))
         self._transaction_manager = SimpleNamespace(
             send_offsets_to_transaction=lambda offsets, member: self._result("offsets"),
             begin_commit=lambda: self._result("commit"),
@@ -185,6 +187,11 @@ class FakeProducer:
     def begin_transaction(self) -> None:
         """Note it."""
         self._do("begin")
+
+    def partitions_for(self, topic: str) -> set[int]:
+        """As set, of every topic."""
+        del topic
+        return self.partitions
 
     def send(self, topic: str, value: Any, **options: Any) -> Any:
         """Note it; the future's error is "ack"."""

@@ -34,6 +34,7 @@ def test_options_are_kafka_pythons() -> None:
     assert options["bootstrap_servers"] == ["a:1", "b:2"]
     assert options["sasl_plain_password"] == "sesame"
     assert options["bootstrap_timeout_ms"] == 30_000
+    assert options["metadata_max_age_ms"] == 30_000
 
 
 def test_an_unreachable_broker_is_named() -> None:

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
 
-from monitor.broker.reading import partitions_of, place_name, read_to
+from monitor.broker.reading import offsets_of, partitions_of, place_name, read_to
 from monitor.errors import BrokerError
 
 FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -55,3 +56,23 @@ def test_a_partition_that_gives_nothing_is_named() -> None:
     with pytest.raises(BrokerError, match=r"^t\[1\] cannot be read to the end in 0 s"):
         list(read_to(reader, {FIRST: 1, SECOND: 1}, 0.01))
     assert place_name(SECOND) == "t[1]"
+
+
+def test_offsets_wait_for_a_partition_whose_leader_is_not_known() -> None:
+    """The library has asked for it by then, and raises KeyError meanwhile."""
+    known = {FIRST: 3}
+
+    def ask(places: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
+        assert timeout_ms == 5000
+        try:
+            return {place: known[place] for place in places}
+        finally:
+            known[SECOND] = 0
+
+    assert offsets_of(ask, [FIRST, SECOND], 5.0) == {FIRST: 3, SECOND: 0}
+
+
+def test_offsets_are_not_waited_for_without_an_end() -> None:
+    """What is not known in the time given is the broker's fault, not ours."""
+    with pytest.raises(KafkaTimeoutError, match="no leader is known"):
+        offsets_of(lambda places, timeout_ms: {}[places[0]], [FIRST], 0.01)

@@ -13,7 +13,8 @@ from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
 from kafka.producer.sender import Sender
 from kafka.producer.transaction_manager import TransactionalRequestResult, TransactionManager
 
-from monitor.broker.transactions import Deadline, await_sent
+from monitor.broker.transactions import Deadline, await_partitions, await_sent
+from tests.support.kafka_fakes import FakeProducer
 
 
 def test_the_library_is_as_we_reach_into_it() -> None:
@@ -52,6 +53,16 @@ def test_waits_share_one_deadline() -> None:
     assert waits == [0.0, 0.0]
     with pytest.raises(KafkaTimeoutError):
         await_sent([_Never()], Deadline(0.01))
+
+
+def test_a_partition_added_lately_is_asked_for() -> None:
+    """The library would call a record for it the caller's mistake."""
+    producer = FakeProducer()
+    producer.partitions = {0}
+    producer._metadata.request_update = lambda: producer.partitions.add(1)
+    await_partitions(producer, [kafka.TopicPartition("t", 0), kafka.TopicPartition("t", 1)], Deadline(5.0))
+    with pytest.raises(KafkaTimeoutError, match="t has no partition 2"):
+        await_partitions(producer, [kafka.TopicPartition("t", 2)], Deadline(0.0))
 
 
 def _note(waits: list[float], timeout: float) -> None:

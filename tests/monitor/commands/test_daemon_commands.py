@@ -81,12 +81,46 @@ def test_topics_says_what_it_created(
         return ["a"]
 
     monkeypatch.setattr("monitor.broker.topics.create_topics", create)
+    monkeypatch.setattr("monitor.broker.topics.raise_partitions", lambda *_: {})
     monkeypatch.setattr("monitor.broker.topics.partition_counts", lambda _: {"b": 2, "a": 5})
     monkeypatch.setattr("monitor.broker.topics.check_topics", _fail(BrokerError("b has too few")))
     with pytest.raises(BrokerError, match="b has too few"):
         topics.topics(partitions=5, replication=3)
     assert asked == [(5, 3)]
     assert capsys.readouterr().out == "a: 5 partitions, created\nb: 2 partitions, was there\n"
+
+
+@pytest.mark.parametrize(("there", "count"), [({}, 12), ({"ecg.signal": 7}, 7)])
+def test_without_a_number_new_topics_follow_the_signals(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, int], count: int
+) -> None:
+    """Those that exist are left as they are."""
+    asked: list[int] = []
+
+    def create(_: Any, partitions: int, replication: int) -> list[str]:
+        asked.append(partitions)
+        return []
+
+    monkeypatch.setattr("monitor.broker.topics.create_topics", create)
+    monkeypatch.setattr("monitor.broker.topics.raise_partitions", _fail(AssertionError("raised")))
+    monkeypatch.setattr("monitor.broker.topics.partition_counts", lambda _: there)
+    monkeypatch.setattr("monitor.broker.topics.check_topics", lambda _: there)
+    topics.topics()
+    assert asked == [count]
+
+
+def test_topics_says_what_it_raised(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what that means for the streams."""
+    monkeypatch.setattr("monitor.broker.topics.create_topics", lambda *_: [])
+    monkeypatch.setattr("monitor.broker.topics.raise_partitions", lambda *_: {"ecg.signal": 3})
+    monkeypatch.setattr("monitor.broker.topics.partition_counts", lambda _: {"ecg.signal": 5})
+    monkeypatch.setattr("monitor.broker.topics.check_topics", lambda _: None)
+    topics.topics(partitions=5)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "ecg.signal: 5 partitions, raised from 3"
+    assert "begin afresh" in second
 
 
 def test_flags_of_run_reach_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def test_unready_says_why(server: HealthServer, health: Health, flag: str, reaso
     assert _get(server, "/healthz")[0] == 200
 
 
+def test_what_is_wrong_with_the_topics_makes_us_unready(server: HealthServer, health: Health) -> None:
+    """In the watch's own words."""
+    health.topic_problems = ("topic ecg.state has 4 partitions, wanted 5, as many as ecg.signal",)
+    status, body = _get(server, "/readyz")
+    assert (status, json.loads(body)["reasons"]) == (503, list(health.topic_problems))
+
+
 def _dribble(server: HealthServer) -> socket.socket:
     """A client that has begun a request and doesn't end it."""
     client = socket.create_connection(("127.0.0.1", server.port), timeout=5)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitor.broker.clients import open_producer
-from monitor.broker.topics import create_topics
+from monitor.broker.topics import create_topics, raise_partitions
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
 from monitor.worker.profile_reader import ProfileReader
@@ -83,3 +83,17 @@ def test_a_topic_that_cannot_be_read_is_named(
 def test_one_that_was_never_opened_can_be_closed(settings: KafkaSettings) -> None:
     """The broker may not have been reached."""
     ProfileReader(settings, print).close()
+
+
+def test_partitions_that_were_added_are_read(settings: KafkaSettings, reader: Any) -> None:
+    """From their beginning; nothing is read twice."""
+    _write(settings, b"0", b"1", b"2")
+    reader.open()
+    reader.catch_up()
+    raise_partitions(settings, 6)
+    _write(settings, *(b"%d" % number for number in range(3, 30)))
+    reader.cover(6)
+    reader.catch_up()
+    reader.cover(6)
+    reader.catch_up()
+    assert sorted(reader.read, key=int) == [b"%d" % number for number in range(30)]

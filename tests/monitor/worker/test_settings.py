@@ -53,6 +53,13 @@ def test_a_profile_takes_effect_two_seconds_after_it_was_written() -> None:
     assert at(in_force, EFFECT_MS) == (None, False)
 
 
+def test_settings_in_two_partitions_hold_in_the_order_of_time() -> None:
+    """A stream has moved to a partition that was added; the old one may be read last."""
+    newer = replace(setting(0, NOW_MS + 10, paced=True), partition=4)
+    in_force = knowing(newer, setting(7, NOW_MS, **LOUDER))
+    assert at(in_force, 10 + EFFECT_MS) == (Tuning(paced=True), True)
+
+
 def test_one_that_was_learned_late_takes_effect_at_once() -> None:
     """The page's clock may be behind."""
     in_force = knowing()

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from prometheus_client import generate_latest
 
+from monitor.broker.topic_watch import TopicsSeen
 from monitor.config import load_settings
 from monitor.detect.interface import Detection
 from monitor.errors import BrokerError
@@ -28,6 +29,7 @@ from tests.support.kafka_fakes import FakeConsumer, FakeDelivery, Record, place
 from tests.support.stub_detector import StubDetector
 
 Step = Callable[[Any], None]
+COUNTS = {"ecg.signal": 4, "ecg.profiles": 4}
 
 
 class Bench:
@@ -37,10 +39,20 @@ class Bench:
         self.consumer, self.delivery, self.detector = FakeConsumer(), FakeDelivery(), StubDetector()
         self.starts: dict[Any, StartPoint] = {}
         self.profiles: dict[str, Callable[..., None]] = dict.fromkeys(
-            ("open", "catch_up", "follow", "close"), self._nothing
+            ("open", "catch_up", "cover", "follow", "close"), self._nothing
         )
+        self.watch = SimpleNamespace(
+            start=self._nothing,
+            stop=self._nothing,
+            hurry=self._hurry,
+            take=self._take,
+            mirrored=self._mirrored,
+        )
+        self.seen: list[TopicsSeen] = []  # taken by the loop one by one
+        self.mirrored, self.hurries = 12, 0
         self.metrics, self.health = new_metrics(), Health(60)
-        monkeypatch.setattr("monitor.worker.worker.check_topics", lambda _: None)
+        monkeypatch.setattr("monitor.worker.worker.check_topics", lambda _: COUNTS)
+        monkeypatch.setattr("monitor.worker.worker.TopicWatch", self._watch)
         monkeypatch.setattr("monitor.worker.worker.open_consumer", lambda _: self.consumer)
         monkeypatch.setattr("monitor.worker.worker.open_delivery", lambda *_: self.delivery)
         monkeypatch.setattr("monitor.worker.worker.start_points", self._start_points)
@@ -55,6 +67,19 @@ class Bench:
 
     def _nothing(self, *_: Any) -> None:
         """No profile was ever set."""
+
+    def _watch(self, settings: Any, counts: Any) -> Any:
+        assert counts == COUNTS
+        return self.watch
+
+    def _take(self) -> TopicsSeen | None:
+        return self.seen.pop(0) if self.seen else None
+
+    def _mirrored(self, number: int) -> bool:
+        return number < self.mirrored
+
+    def _hurry(self) -> None:
+        self.hurries += 1
 
     def _start_points(
         self, consumer: Any, settings: Any, places: list[Any], timeout_s: float, exactly_once: bool, **_: Any
@@ -119,6 +144,37 @@ def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
     assert tuned == [True]
     assert bench.detector.tunings == {}
     assert decode_event(bench.delivery.parcels[0].records[0].value or b"").paced
+
+
+def test_a_partition_without_its_mirrors_waits_alone(bench: Bench) -> None:
+    """Others are taken up, the topics are looked at again, and the worker is not ready until it can be."""
+    ready: list[bool] = []
+
+    def mend(_: Any) -> None:
+        ready.append(bench.health.assigned)
+        bench.mirrored = 3
+
+    bench.mirrored = 2
+    bench.run(bench.gain(1, 2), mend, lambda _: None)
+    assert (ready, bench.health.assigned, bench.consumer.paused) == ([False], True, set())
+    assert bench.hurries == 1
+    assert set(bench.consumer.sought) == {place(1), place(2)}
+
+
+def test_what_the_watch_has_seen_is_acted_on(bench: Bench) -> None:
+    """Readiness tells the problems, profiles are read everywhere, and who reads nothing is asked for."""
+    covered: list[int] = []
+    bench.profiles["cover"] = covered.append
+    bench.worker = bench.new_worker()
+    bench.seen = [
+        TopicsSeen({"ecg.signal": 6, "ecg.profiles": 6}, ("ecg.state has too few",), frozenset({4, 5})),
+        TopicsSeen({"ecg.signal": 6, "ecg.profiles": 6}),
+    ]
+    problems: list[tuple[str, ...]] = []
+    bench.run(lambda _: None, lambda _: problems.append(bench.health.topic_problems), lambda _: None)
+    assert (problems, bench.health.topic_problems) == ([("ecg.state has too few",)], ())
+    assert (covered, bench.consumer.rejoins) == ([6, 6], 1)
+    assert bench.shows('topic_partitions{topic="ecg.signal"} 6.0')
 
 
 def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:

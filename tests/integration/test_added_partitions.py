@@ -1,0 +1,106 @@
+"""Partitions added to the topics while workers run, or while they are away."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from monitor.broker.clients import open_admin
+from monitor.broker.topics import raise_partitions
+from tests.support.daemon.harness import Bench, WorkerProcess, ecg, wait_until, worker
+
+pytestmark = [pytest.mark.integration, pytest.mark.kafka]
+SOON_S = 25.0  # with a look a second; a minute with the thirty that are set by default
+
+
+def _bench(servers: str, folder: Path, **kafka: float) -> Bench:
+    times = {"metadata_max_age_s": 1.0, "session_timeout_s": 6.0, "heartbeat_interval_s": 0.5}
+    return Bench(servers, folder, partitions=2, kafka=times | kafka)
+
+
+def _others(bench: Bench, count: int) -> None:
+    """Streams that lie in partitions added lately."""
+    bench.send(ecg(streams=8, first=0, last=6))
+    numbers = {record.partition for record in bench.read("signal")}
+    assert numbers & set(range(2, count))
+
+
+def test_a_static_worker_takes_up_partitions_added_while_it_runs(kafka_broker: str, tmp_path: Path) -> None:
+    """Its client looks for them, and its producer does for their state."""
+    bench = _bench(kafka_broker, tmp_path)
+    with worker(bench, "one") as running:
+        bench.send([("warm", ecg(1, 0, 1)[0][1])])
+        running.says("took up 2 partitions")
+        raise_partitions(bench.settings().kafka, 5)
+        _others(bench, 5)
+        bench.await_events(SOON_S)
+        assert running.end() == 0
+    assert bench.events() == bench.expected()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_static_workers_started_again_take_up_what_was_added(
+    kafka_broker: str, tmp_path: Path, workers: int
+) -> None:
+    """The broker gives each its old partitions back without asking who reads the new ones."""
+    bench = _bench(kafka_broker, tmp_path)
+    names = [f"w{number}" for number in range(workers)]
+    running = [WorkerProcess(bench, name) for name in names]
+    try:
+        for each in running:
+            each.says("took up")
+        wait_until(lambda: _stable(bench, workers), 20, "both to be members")
+        for each in running:
+            assert each.end() == 0
+        raise_partitions(bench.settings().kafka, 5)
+        _others(bench, 5)
+        running = [WorkerProcess(bench, name) for name in names]
+        bench.await_events(SOON_S)
+        for each in running:
+            assert each.end() == 0
+    finally:
+        for each in running:
+            each.end(9)
+    assert bench.events() == bench.expected()
+
+
+def _stable(bench: Bench, members: int) -> bool:
+    admin = open_admin(bench.settings().kafka)
+    try:
+        group = admin.describe_groups([bench.kafka["group_id"]])[bench.kafka["group_id"]]
+    finally:
+        admin.close()
+    shares = [member["member_assignment"] for member in group["members"]]
+    return group["group_state"] == "Stable" and len(shares) == members and all(shares)
+
+
+def test_a_partition_without_its_mirrors_harms_no_other(kafka_broker: str, tmp_path: Path) -> None:
+    """It waits, and `/readyz` says why; with the mirrors there it is taken up."""
+    bench = _bench(kafka_broker, tmp_path)
+    with worker(bench, "one") as running:
+        running.says("took up 2 partitions")
+        admin = open_admin(bench.settings().kafka)
+        admin.create_partitions({bench.topic("signal"): 3})
+        admin.close()
+        wait_until(lambda: "wanted 3" in _unready(running), SOON_S, "the reason")
+        bench.send(ecg(streams=8, first=0, last=6))
+        kept = [record for record in bench.read("signal") if record.partition < 2]
+        wanted = sum(map(len, bench.expected_of(kept).values()))
+        wait_until(lambda: sum(map(len, bench.events().values())) == wanted, SOON_S, "the others' events")
+        assert raise_partitions(bench.settings().kafka, 3)
+        bench.await_events(SOON_S)
+        wait_until(lambda: _unready(running) == "", SOON_S, "readiness")
+    assert bench.events() == bench.expected()
+
+
+def _unready(running: WorkerProcess) -> str:
+    line = next(line for line in running.text().splitlines() if "metrics on http" in line)
+    url = line.partition("metrics on ")[2].partition("/metrics")[0] + "/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return ""
+    except urllib.error.HTTPError as error:
+        return "; ".join(json.load(error)["reasons"])

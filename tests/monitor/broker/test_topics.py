@@ -1,0 +1,66 @@
+"""Topics that belong together are raised together, or not at all."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from monitor.broker.clients import open_admin
+from monitor.broker.topics import create_topics, partition_counts, raise_partitions, topic_problems
+from monitor.config import KafkaSettings, Topics
+from monitor.errors import BrokerError
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def settings(broker: str) -> KafkaSettings:
+    """Topics of the test's own, with two partitions."""
+    own = uuid.uuid4().hex[:8]
+    topics = Topics(**{name: f"{own}.{name}" for name in Topics.model_fields})
+    settings = KafkaSettings(bootstrap_servers=broker, topics=topics)
+    create_topics(settings, 2)
+    return settings
+
+
+def _raise(settings: KafkaSettings, name: str, count: int) -> None:
+    admin = open_admin(settings)
+    try:
+        admin.create_partitions({name: count})
+    finally:
+        admin.close()
+
+
+def test_all_that_belong_together_are_raised(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`signal` last, so that none of its partitions is ever without its mirrors; a second time nothing is."""
+    order: list[str] = []
+    names = settings.topics
+    monkeypatch.setattr(
+        "monitor.broker.topics._await_partitions", lambda admin, _, name, count: order.append(name)
+    )
+    raised = raise_partitions(settings, 5)
+    following = set(names.model_dump().values()) - {names.deadletter}
+    assert raised == dict.fromkeys(following, 2)
+    assert (set(order), order[-1]) == (following, names.signal)
+    assert partition_counts(settings) == dict.fromkeys(following, 5) | {names.deadletter: 1}
+    assert raise_partitions(settings, 5) == {}
+
+
+def test_topics_that_somebody_raised_by_hand_are_brought_together(settings: KafkaSettings) -> None:
+    """Those that have the number stay."""
+    _raise(settings, settings.topics.signal, 4)
+    assert topic_problems(settings)
+    assert settings.topics.signal not in raise_partitions(settings, 4)
+    assert topic_problems(settings) == []
+
+
+def test_partitions_are_never_to_be_taken_away(settings: KafkaSettings) -> None:
+    """One topic with more: nothing is changed, and what would do is named."""
+    _raise(settings, settings.topics.beats, 6)
+    before = partition_counts(settings)
+    with pytest.raises(BrokerError, match=rf"{settings.topics.beats} has 6; .*wanted 6 or more"):
+        raise_partitions(settings, 4)
+    assert partition_counts(settings) == before
