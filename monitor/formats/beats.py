@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
+from monitor.errors import DecodeError
+from monitor.formats.chunks import StreamId
+
 BEATS_SCHEMA = 1
+MAX_BEAT_SAMPLE = 1 << 53
+MAX_TIME_US = 1 << 53
+SessionId = Annotated[str, Meta(max_length=200)]
+_Word = Annotated[str, Meta(max_length=40)]  # a newer worker's kind or quality is one, too
 
 
 @dataclass(slots=True, eq=False)
@@ -86,11 +94,55 @@ def beats_records(windows: ScoredWindows, max_bytes: int) -> Iterator[bytes]:
         yield from beats_records(windows.rows(rows), max_bytes)
 
 
-def decode_beats(value: bytes) -> ScoredWindows:
-    """The columns in a record of `ecg.beats`; raises ValueError for another schema."""
-    record = msgspec.msgpack.decode(value)
-    if record["schema"] != BEATS_SCHEMA:
-        raise ValueError(f"beats schema is {record['schema']!r}, wanted {BEATS_SCHEMA}")
-    columns = record["columns"]
-    numeric = {name: np.frombuffer(columns[name], _DTYPES[name]) for name in _COLUMNS}
-    return ScoredWindows(**{**columns, **numeric})
+class _Columns(msgspec.Struct):
+    """Columns as they are written; others are ignored."""
+
+    stream: list[StreamId]
+    session: list[SessionId]
+    kind: list[_Word]
+    quality: list[_Word]
+    sample: bytes
+    time_us: bytes
+    rr_s: bytes
+    score: bytes
+    p_value: bytes
+    anomalous: bytes
+
+
+class _Record(msgspec.Struct):
+    columns: _Columns
+
+
+class _Versioned(msgspec.Struct):
+    schema: Any = None
+
+
+_decode = msgspec.msgpack.Decoder(_Record)
+_decode_version = msgspec.msgpack.Decoder(_Versioned)
+
+
+def decode_beats(value: bytes | None) -> ScoredWindows:
+    """The columns in a record of `ecg.beats`; raises DecodeError: empty, malformed, schema_version, field."""
+    if not value:
+        raise DecodeError("empty", "record has no value")
+    try:
+        version = _decode_version.decode(value).schema
+        if version != BEATS_SCHEMA:
+            raise DecodeError("schema_version", f"beats schema is {version!r:.40}, wanted {BEATS_SCHEMA}")
+        columns = _decode.decode(value).columns
+    except msgspec.ValidationError as exc:
+        raise DecodeError("field", str(exc)) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise DecodeError("malformed", f"not MessagePack: {exc}") from exc
+    rows = len(columns.stream)
+    lengths = {name: len(getattr(columns, name)) for name in columns.__struct_fields__}
+    wanted = {name: rows * np.dtype(_DTYPES.get(name, "u1")).itemsize for name in lengths}
+    if lengths != wanted:
+        raise DecodeError("field", f"columns are {lengths} long, wanted {wanted}")
+    numeric = {name: np.frombuffer(getattr(columns, name), _DTYPES[name]) for name in _COLUMNS}
+    for name, most in (("sample", MAX_BEAT_SAMPLE), ("time_us", MAX_TIME_US)):
+        if rows and not -most <= numeric[name].min() <= numeric[name].max() <= most:
+            raise DecodeError("field", f"{name} is beyond {most}")
+    return ScoredWindows(
+        stream=columns.stream, session=columns.session, kind=columns.kind, quality=columns.quality, **numeric
+    )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.errors import DecodeError
 from monitor.formats.beats import ScoredWindows, beats_records, decode_beats, encode_beats
 from tests.support.scan_fakes import windows_at
 
@@ -84,5 +85,39 @@ def test_records_of_beats_are_bounded_in_bytes(n: int, max_bytes: int) -> None:
 
 def test_another_schema_of_beats_is_refused() -> None:
     """Columns of a later release are not guessed at."""
-    with pytest.raises(ValueError, match="schema is 2"):
+    with pytest.raises(DecodeError, match="schema is 2"):
         decode_beats(msgspec.msgpack.encode({"schema": 2, "columns": {}}))
+
+
+def changed(**columns: object) -> bytes:
+    """A record of three windows with some columns replaced."""
+    record = msgspec.msgpack.decode(encode_beats(windows()))
+    record["columns"] |= columns
+    return msgspec.msgpack.encode(record)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty"),
+        (b"\xc1", "malformed"),
+        (changed(stream=["a", 5, "b"]), "field"),
+        (changed(stream=["a" * 201, "b", "c"]), "field"),
+        (changed(session=["s" * 201] * 3), "field"),
+        (changed(kind=["k" * 41] * 3), "field"),
+        (changed(stream=["a"]), "field"),
+        (changed(score=b"abc"), "field"),
+        (changed(time_us=np.full(3, 1 << 62).tobytes()), "field"),
+        (changed(sample=np.full(3, -(1 << 63)).tobytes()), "field"),
+    ],
+)
+def test_columns_that_are_none_are_refused_by_a_reason(value: bytes | None, reason: str) -> None:
+    """Nobody who reads them has to fear another type, a longer word or a time beyond all dates."""
+    with pytest.raises(DecodeError) as refused:
+        decode_beats(value)
+    assert refused.value.reason == reason
+
+
+def test_a_newer_releases_columns_are_ignored() -> None:
+    """As in the other formats."""
+    assert len(decode_beats(changed(model=["m"] * 3))) == 3
