@@ -22,6 +22,9 @@ INVALID = -32768  # int16 code of a sample that was not measured
 MAX_SAMPLES = 60_000  # one minute at 1000 Hz; a longer chunk would stall its partition's other streams
 MIN_RATE_HZ, MAX_RATE_HZ = 100.0, 1000.0
 
+# Bytes of a record that says no more than it has to; a float as JSON has up to 24 characters and a comma.
+_PACKED_SAMPLE, _JSON_SAMPLE, _FIELDS, _LEAD_FIELDS = 2, 26, 160, 100
+
 StreamId = Annotated[str, Meta(min_length=1, max_length=200)]
 LeadName = Annotated[str, Meta(min_length=1, max_length=40)]
 # JSON knows integers of any size; one beyond a float's range must not end the process.
@@ -163,6 +166,21 @@ def decode_adc(
         return None
     header = _unpack.decode(value)
     return tuple(header.leads), np.frombuffer(header.samples, "<i2").reshape(-1, len(header.leads))
+
+
+def compacted(value: bytes, content_type: str, chunk: Chunk) -> bytes:
+    """A record's value, or the same without what no chunk needs where it is longer than one needs to be.
+
+    chunk: what `decode_chunk` makes of it. Fields that nobody knows, and spaces, are valid and may be of any
+    length.
+    """
+    a_sample = _PACKED_SAMPLE if content_type == MSGPACK else _JSON_SAMPLE
+    words = sum(len(word.encode()) for word in (chunk.stream, chunk.session, *chunk.leads))
+    if len(value) <= a_sample * chunk.ecg_mv.size + words + _FIELDS + _LEAD_FIELDS * len(chunk.leads):
+        return value
+    if content_type == MSGPACK:
+        return _packer.encode(_unpack.decode(value))
+    return msgspec.json.encode(_parse.decode(value))
 
 
 def _decode_header(value: bytes, content_type: str) -> _PackedChunk | _JsonChunk:

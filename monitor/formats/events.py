@@ -118,15 +118,19 @@ def rfc3339(time_us: int) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def encode_event(event: Event) -> bytes:
-    """A CloudEvents 1.0 JSON record; `data` holds the event with its window's times."""
-    data = msgspec.to_builtins(event)
-    data |= {
+def event_data(event: Event) -> dict[str, Any]:
+    """The `data` of its CloudEvent: the event with its window's times; OverflowError without a date."""
+    data: dict[str, Any] = msgspec.to_builtins(event)
+    return data | {
         "priority": event.priority,
         "technical": event.technical,
         "first_time": rfc3339(_time_of(event, event.first_sample)),
         "last_time": rfc3339(_time_of(event, event.last_sample)),
     }
+
+
+def encode_event(event: Event) -> bytes:
+    """A CloudEvents 1.0 JSON record; `data` is `event_data`."""
     envelope = {
         "specversion": "1.0",
         "id": event.id,
@@ -136,7 +140,7 @@ def encode_event(event: Event) -> bytes:
         "time": rfc3339(event.time_us),
         "datacontenttype": "application/json",
         "dataschema": f"urn:ecg-monitor:event:{EVENT_SCHEMA}",
-        "data": data,
+        "data": event_data(event),
     }
     return msgspec.json.encode(envelope)
 

@@ -20,7 +20,8 @@ from starlette.websockets import WebSocket
 from monitor.config import Settings
 from monitor.errors import BrokerError
 from monitor.web.feed import Feed
-from monitor.web.held.store import Limits, Store
+from monitor.web.held.limits import Limits
+from monitor.web.held.store import Store
 from monitor.web.live import Hub
 from monitor.web.metrics import WebMetrics, new_web_metrics
 from monitor.web.model_runs import ModelRuns

@@ -16,12 +16,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from monitor.web.feed import Feed, Fresh
 from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics
-from monitor.web.outbox import Outbox, RowsNote
+from monitor.web.outbox import MAX_EVENTS, Outbox, RowsNote
 from monitor.web.views import rows
 
 ROWS_S = 1.0
 REPEAT_US = 5_000_000  # a row is sent again after so long even if only its times have changed
 MAX_PENDING = 4096  # frames from the feed that the event loop has not yet handed on
+MAX_PENDING_BYTES = 1 << 24  # of the same
 _TIMES = ("last_us", "received_us")
 _TRY_LATER, _BAD_DATA = 1013, 1003  # WebSocket close codes
 
@@ -43,7 +44,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._pending: deque[Fresh] = deque()
-        self._pending_frames = 0
+        self._pending_frames = self._pending_bytes = self._pending_events = 0
         self.feed: Feed | None = None
 
     def tell(self, fresh: Fresh) -> None:
@@ -54,11 +55,19 @@ class Hub:
             waiting = bool(self._pending)
             self._pending.append(fresh)
             self._pending_frames += len(fresh.frames)
-            while self._pending_frames > MAX_PENDING:
-                oldest = next(each for each in self._pending if each.frames)
+            self._pending_bytes += _frame_bytes(fresh)
+            self._pending_events += len(fresh.events)
+            # No outbox would keep more events than that either.
+            while (
+                self._pending_frames > MAX_PENDING
+                or self._pending_bytes > MAX_PENDING_BYTES
+                or self._pending_events > MAX_EVENTS + len(fresh.events)
+            ):
+                oldest = self._pending.popleft()
                 self._metrics.frames_lost.inc(len(oldest.frames))
                 self._pending_frames -= len(oldest.frames)
-                oldest.frames.clear()
+                self._pending_bytes -= _frame_bytes(oldest)
+                self._pending_events -= len(oldest.events)
         if not waiting:
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._hand_out)
@@ -123,15 +132,17 @@ class Hub:
 
     def _hand_out(self) -> None:
         with self._lock:
-            fresh, self._pending, self._pending_frames = list(self._pending), deque(), 0
+            fresh, self._pending = list(self._pending), deque()
+            self._pending_frames = self._pending_bytes = self._pending_events = 0
         events = [msgspec.json.encode(self.store.page_event(held)) for each in fresh for held in each.events]
         for outbox in self._outboxes:
             for event in events:
                 outbox.put_event(event)
+            lost = outbox.lost
             for each in fresh:
                 for stream, frame in each.frames:
-                    if not outbox.put_frame(stream, frame):
-                        self._metrics.frames_lost.inc()
+                    outbox.put_frame(stream, frame)
+            self._metrics.frames_lost.inc(outbox.lost - lost)
 
     def _publish_rows(self, rows: list[dict[str, Any]], now_us: int) -> None:
         changed: dict[str, bytes] = {}
@@ -159,3 +170,7 @@ class Hub:
         self._metrics.signal_bytes.set(counts["signal_bytes"])
         self._metrics.events_held.set(counts["events"])
         self._metrics.refused.inc(self.store.take_refused())
+
+
+def _frame_bytes(fresh: Fresh) -> int:
+    return sum(len(frame) for _, frame in fresh.frames)

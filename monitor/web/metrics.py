@@ -46,9 +46,13 @@ def new_web_metrics() -> WebMetrics:
         frames_lost=counter("frames_lost", "Signal frames left out because a browser was slow."),
         streams=gauge("streams", "Streams of which signal is held."),
         stale_streams=gauge("stale_streams", "Streams whose next chunk is overdue."),
-        signal_bytes=gauge("signal_bytes", "Bytes of signal held in memory."),
+        signal_bytes=gauge("signal_bytes", "Bytes of signal, windows and frames held in memory."),
         events_held=gauge("events_held", "Events held in memory."),
-        refused=counter("refused_records", "Records of streams beyond web.max_streams, which are not kept."),
+        refused=counter(
+            "refused_records",
+            "Records, windows and settings of streams beyond web.max_streams"
+            " or what memory there is for them, not kept.",
+        ),
         records=counter("records_read", "Records read from Kafka.", "topic"),
         bad_records=counter("bad_records", "Records that could not be read and were left out.", "topic"),
         poll_errors=counter("poll_errors", "Times that reading from Kafka failed and was begun again."),

@@ -11,6 +11,7 @@ import msgspec
 
 MAX_WATCHED = 64  # tiles that are drawn at once
 MAX_FRAMES = 512  # 8 s of 64 streams in chunks of 1 s; 150 kB
+MAX_FRAME_BYTES = 1 << 20  # of them: chunks may last a minute
 MAX_EVENTS = 1000
 
 
@@ -30,6 +31,7 @@ class Outbox:
         self.lost = 0  # frames left out in all
         self._untold = 0  # of these, what the browser was not yet told
         self._frames: deque[tuple[str, bytes]] = deque()
+        self._frame_bytes = 0
         self._events: deque[bytes] = deque(maxlen=MAX_EVENTS)
         self._caught_up: dict[str, list[bytes]] = {}  # until the first frame that is newer
         self._rows: dict[str, bytes] = {}
@@ -43,6 +45,7 @@ class Outbox:
         new = [stream for stream in wanted if stream not in self.watched]
         self.watched = frozenset(wanted)
         self._frames = deque(item for item in self._frames if item[0] in self.watched)
+        self._frame_bytes = sum(len(frame) for _, frame in self._frames)
         self._caught_up = {stream: was for stream, was in self._caught_up.items() if stream in self.watched}
         return new
 
@@ -53,17 +56,24 @@ class Outbox:
         self._caught_up[stream] = frames
 
     def put_frame(self, stream: str, frame: bytes) -> bool:
-        """Queue a frame of a watched stream; the oldest gives way. False if one was lost."""
+        """Queue a frame of a watched stream; the oldest ones give way. False if one was lost."""
         if stream not in self.watched or self._was_sent(stream, frame):
             return True
         self._frames.append((stream, frame))
+        self._frame_bytes += len(frame)
         self._wake.set()
-        if len(self._frames) <= MAX_FRAMES:
-            return True
-        self._frames.popleft()
-        self.lost += 1
-        self._untold += 1
-        return False
+        before = len(self._frames)
+        while len(self._frames) > MAX_FRAMES or self._frame_bytes > MAX_FRAME_BYTES:
+            self._oldest()
+        lost = before - len(self._frames)
+        self.lost += lost
+        self._untold += lost
+        return not lost
+
+    def _oldest(self) -> bytes:
+        _, frame = self._frames.popleft()
+        self._frame_bytes -= len(frame)
+        return frame
 
     def put_event(self, event: bytes) -> None:
         """Queue an event, encoded."""
@@ -102,7 +112,7 @@ class Outbox:
         if self._untold:
             told, self._untold = self._untold, 0
             return f'{{"type":"lost","frames":{told}}}'
-        return self._frames.popleft()[1] if self._frames else None
+        return self._oldest() if self._frames else None
 
     def _take_rows(self, note: RowsNote) -> str:
         rows, gone = self._rows, sorted(self._gone)

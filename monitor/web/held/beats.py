@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from monitor.ecg.quality import Quality
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.events import Kind
+from monitor.web.held.limits import weigh
 
 CAPACITY = 4096  # windows: ten minutes of 300 beats a minute, and a fixed one a second
-_FIRST = 256  # rows to begin with
+_FIRST = 64  # rows to begin with, once there is one
 KINDS = ("beat", "fixed", *(str(kind) for kind in Kind))
 QUALITIES = tuple(quality.name.lower() for quality in Quality)
 _KIND = {name: code for code, name in enumerate(KINDS)}
@@ -38,9 +39,14 @@ class BeatsHeld:
     """A ring of windows in order of decision."""
 
     def __init__(self) -> None:
-        self._rows = np.zeros(_FIRST, ROW)
+        self._rows = np.zeros(0, ROW)
         self._count = 0  # rows ever taken
         self._sessions: list[str] = []
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, about."""
+        return self._rows.nbytes + weigh(self._sessions)
 
     def take(self, windows: ScoredWindows, index: int) -> None:
         """Keep row `index`; one of a kind or quality that is not known here is left out."""
@@ -48,7 +54,7 @@ class BeatsHeld:
         if kind is None or quality is None:
             return
         if self._count == len(self._rows) < CAPACITY:
-            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), ROW)])
+            self._rows = np.concatenate([self._rows, np.zeros(max(_FIRST, len(self._rows)), ROW)])
         self._rows[self._count % len(self._rows)] = (
             windows.sample[index],
             windows.time_us[index],
@@ -78,7 +84,7 @@ class BeatsHeld:
         if session not in self._sessions:
             return np.zeros(0, ROW)
         size = len(self._rows)
-        newest = np.arange(max(0, self._count - min(count, size)), self._count) % size
+        newest = np.arange(max(0, self._count - min(count, size)), self._count) % max(1, size)
         rows = self._rows[newest]
         mine: NDArray[Any] = rows[rows["session"] == self._sessions.index(session)]
         return mine

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+import sys
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from monitor.formats.events import Event, Kind, Phase
-
-MAX_OF_STREAM = 2000
-MAX_EVENTS = 20_000  # about 2.5 kB each
+from monitor.errors import DecodeError
+from monitor.formats.events import Event, Kind, Phase, event_data
+from monitor.web.held import limits
+from monitor.web.held.limits import weigh
 
 
 class _Envelope(msgspec.Struct):
     """What is needed of a CloudEvent."""
 
-    id: str
-    data: msgspec.Raw
+    id: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID)]
+    data: Event
 
 
 _decode = msgspec.json.Decoder(_Envelope)
-_decode_event = msgspec.json.Decoder(Event)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,26 +35,61 @@ class EventHeld:
     event: Event  # without its latent vector
     data: dict[str, Any]  # the CloudEvent's data, without the latent vector
     received_us: int
+    bytes: int  # of memory
 
 
-def read_event(value: bytes, received_us: int) -> EventHeld:
-    """The event in a record of `ecg.events`; raises msgspec.MsgspecError if it is none of ours."""
-    envelope = _decode.decode(value)
-    event = _decode_event.decode(envelope.data)
-    data = msgspec.json.decode(envelope.data, type=dict[str, Any])
-    data.pop("latent", None)
-    return EventHeld(envelope.id, msgspec.structs.replace(event, latent=None), data, received_us)
+def read_event(value: bytes | None, received_us: int) -> EventHeld:
+    """The event in a record of `ecg.events`, its words cut to `limits`; raises DecodeError if it is none.
+
+    Fields that are not ours are left out.
+    """
+    if value is None:
+        raise DecodeError("empty", "record has no value")
+    try:
+        envelope = _decode.decode(value)
+    except msgspec.ValidationError as exc:
+        raise DecodeError("field", str(exc)) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise DecodeError("malformed", f"not JSON: {exc}") from exc
+    event = _cut(envelope.data)
+    try:
+        data = event_data(event)
+    except (OverflowError, ValueError) as exc:
+        raise DecodeError("field", f"its window is at no date: {exc}") from exc
+    # Both hold the same values, but for two times in words.
+    size = weigh(event) + sys.getsizeof(data) + weigh((envelope.id, data["first_time"], data["last_time"]))
+    size += limits.INDEX_BYTES
+    return EventHeld(envelope.id, event, data, received_us, size)
+
+
+def _cut(event: Event) -> Event:
+    """The event with no more text than the page shows; raises DecodeError where it can't be a stream's."""
+    if not 1 <= len(event.stream) <= limits.MAX_NAME or len(event.session) > limits.MAX_NAME:
+        raise DecodeError("field", f"stream and session have more than {limits.MAX_NAME} characters, or none")
+    return msgspec.structs.replace(
+        event,
+        latent=None,
+        why=event.why[: limits.MAX_WHY],
+        leads=tuple(name[: limits.MAX_LEAD] for name in event.leads[: limits.MAX_LEADS]),
+        model=event.model[: limits.MAX_MODEL],
+        model_version=event.model_version[: limits.MAX_MODEL],
+        part=None if event.part is None else event.part[: limits.MAX_PART],
+    )
 
 
 class EventsHeld:
     """Events in order of arrival, each once; the oldest give way."""
 
-    def __init__(self, max_events: int = MAX_EVENTS, max_of_stream: int = MAX_OF_STREAM) -> None:
-        self._max_events, self._max_of_stream = max_events, max_of_stream
-        self._by_id: dict[str, EventHeld] = {}  # in order of arrival
-        self._of: dict[str, deque[EventHeld]] = defaultdict(deque)
+    def __init__(
+        self, max_bytes: int = limits.EVENT_BYTES, max_of_stream: int = limits.EVENTS_OF_STREAM
+    ) -> None:
+        self._max_bytes, self._max_of_stream = max_bytes, max_of_stream
+        # In order of arrival; a plain dictionary finds its oldest entry the slower the more are deleted.
+        self._by_id: OrderedDict[str, EventHeld] = OrderedDict()
+        self._of: dict[str, deque[EventHeld]] = {}
         self._last: dict[tuple[str, bool], EventHeld] = {}  # by stream and whether technical
-        self._open: dict[str, dict[Kind, EventHeld]] = defaultdict(dict)
+        self._open: dict[str, dict[Kind, EventHeld]] = {}
+        self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -66,12 +102,15 @@ class EventsHeld:
         if held.id in self._by_id:
             return False
         self._by_id[held.id] = held
-        own = self._of[held.event.stream]
+        self.bytes += held.bytes
+        own = self._of.setdefault(held.event.stream, deque())
         own.append(held)
         if len(own) > self._max_of_stream:
             self._drop(own[0])
-        if len(self._by_id) > self._max_events:
-            self._drop(next(iter(self._by_id.values())))
+        while self.bytes > self._max_bytes and len(self._by_id) > 1:
+            oldest = next(iter(self._by_id.values()))
+            self._drop(oldest)
+            self._unsay(oldest)
         self._last[held.event.stream, held.event.technical] = held
         self._follow_episode(held)
         return True
@@ -86,7 +125,7 @@ class EventsHeld:
 
     def streams(self) -> list[str]:
         """Streams of which there are events."""
-        return [stream for stream, held in self._of.items() if held]
+        return list(self._of)
 
     def last(self, stream: str) -> EventHeld | None:
         """The last event about the patient, or else about the measurement."""
@@ -100,6 +139,7 @@ class EventsHeld:
         """Forget the oldest event of its stream, and with the last one all that is known of the stream."""
         stream = oldest.event.stream
         del self._by_id[oldest.id]
+        self.bytes -= oldest.bytes
         self._of[stream].popleft()
         if not self._of[stream]:
             del self._of[stream]
@@ -107,8 +147,17 @@ class EventsHeld:
             self._last.pop((stream, False), None)
             self._last.pop((stream, True), None)
 
+    def _unsay(self, oldest: EventHeld) -> None:
+        """An event that has given way is no stream's last word either: its bytes are counted no more."""
+        stream = oldest.event.stream
+        if self._last.get((stream, oldest.event.technical)) is oldest:
+            del self._last[stream, oldest.event.technical]
+        opened = self._open.get(stream, {})
+        if opened.get(oldest.event.kind) is oldest:
+            del opened[oldest.event.kind]
+
     def _follow_episode(self, held: EventHeld) -> None:
-        event, opened = held.event, self._open[held.event.stream]
+        event, opened = held.event, self._open.setdefault(held.event.stream, {})
         if event.kind in (Kind.SIGNAL_LOST, Kind.SIGNAL_POOR, Kind.SIGNAL_RESTORED):
             opened.pop(Kind.SIGNAL_LOST, None)
             opened.pop(Kind.SIGNAL_POOR, None)

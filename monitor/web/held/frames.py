@@ -14,9 +14,11 @@ from scipy.signal import firwin
 
 from monitor.formats.chunks import INVALID, Chunk
 from monitor.web.held.history import Held
+from monitor.web.held.limits import FRAME_BYTES, FRAME_S
 
 MAX_RATE_HZ = 130.0  # a tile has fewer pixels a second; 128 Hz, a Holter's rate, is sent as it is
 CATCH_UP_S = 6.0  # a tile's width at 25 mm/s: what a new watcher gets at once
+_PYTHON = 150  # bytes of Python's own for each frame
 _LIMIT_UV = 32767
 _JUMP_S = 0.02  # a start further from where the last frame ended breaks the filter's run
 
@@ -53,6 +55,7 @@ class FrameMaker:
         self._phase = 0  # inputs since the run began, modulo the factor
         self._offset_uv = 0
         self._recent: deque[tuple[int, bytes]] = deque()  # start of each frame and itself
+        self.bytes = 0
 
     @property
     def recent(self) -> list[bytes]:
@@ -63,6 +66,7 @@ class FrameMaker:
         """The frame that a chunk gives; None if it is too short for one, or came out of order."""
         if self._last is not None and held.continues(self._last) and held.end_us <= self._last.end_us:
             return None
+        chunk = held.arranged(chunk)
         factor = math.ceil(held.rate_hz / MAX_RATE_HZ)
         fits = self._follows(held)
         ecg_mv, valid = _hold(chunk.ecg_mv[:, 0], chunk.valid[:, 0], self._tail if fits else None)
@@ -72,21 +76,12 @@ class FrameMaker:
         samples, valid, first = self._decimate(ecg_mv, valid, factor)
         if not len(samples):
             return None
+        rate_hz = held.rate_hz / factor
+        past = max(0, len(samples) - round(FRAME_S * rate_hz))
+        samples, valid = samples[past:], valid[past:]
         self._offset_uv = self._offset_for(samples)
-        start_us = held.time_us + round(first * 1e6 / held.rate_hz)
-        header = msgspec.json.encode(
-            {
-                "stream": chunk.stream,
-                "lead": held.leads[0],
-                "start_us": start_us,
-                "rate_hz": held.rate_hz / factor,
-                "session": held.session,
-                "offset_uv": self._offset_uv,
-            }
-        )
-        frame = (
-            struct.pack("<I", len(header)) + header + to_microvolts(samples, valid, self._offset_uv).tobytes()
-        )
+        start_us = held.time_us + round((first + past * factor) * 1e6 / held.rate_hz)
+        frame = _packed(held, chunk.stream, start_us, rate_hz, samples, valid, self._offset_uv)
         self._keep(start_us, held.end_us, frame)
         return frame
 
@@ -123,8 +118,33 @@ class FrameMaker:
 
     def _keep(self, start_us: int, end_us: int, frame: bytes) -> None:
         self._recent.append((start_us, frame))
-        while len(self._recent) > 1 and self._recent[1][0] <= end_us - CATCH_UP_S * 1e6:
-            self._recent.popleft()
+        self.bytes += len(frame) + _PYTHON
+        while len(self._recent) > 1 and (
+            self.bytes > FRAME_BYTES or self._recent[1][0] <= end_us - CATCH_UP_S * 1e6
+        ):
+            self.bytes -= len(self._recent.popleft()[1]) + _PYTHON
+
+
+def _packed(
+    held: Held,
+    stream: str,
+    start_us: int,
+    rate_hz: float,
+    samples: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    offset_uv: int,
+) -> bytes:
+    header = msgspec.json.encode(
+        {
+            "stream": stream,
+            "lead": held.leads[0],
+            "start_us": start_us,
+            "rate_hz": rate_hz,
+            "session": held.session,
+            "offset_uv": offset_uv,
+        }
+    )
+    return struct.pack("<I", len(header)) + header + to_microvolts(samples, valid, offset_uv).tobytes()
 
 
 def _hold(

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monitor.detect.order import CLOCK_S
-from monitor.formats.chunks import Chunk, decode_chunk
+from monitor.formats.chunks import Chunk, Lead, compacted, decode_adc, decode_chunk
+from monitor.web.held.limits import weigh
 
 RECORD_BYTES = 400  # of Python's own for each record kept, on top of its value
-_REPEATS = 8  # records back in which one that was sent twice is looked for
+RATE_TOLERANCE = 1e-3  # a device may give the rate that it has just measured
+_RECENT = 8  # records back in which one that was sent twice, or that this one continues, is looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """One chunk as received; decoded anew whenever somebody looks, which is rarer than its coming."""
+    """One chunk as received; decoded anew whenever somebody looks, which is rarer than its coming.
+
+    rate_hz and leads are those of the first of the records that it continues: its own rate may differ by
+    RATE_TOLERANCE, and its columns may come in another order.
+    """
 
     session: str
     first_sample: int
@@ -26,20 +35,39 @@ class Held:
     leads: tuple[str, ...]
     value: bytes
     content_type: str
+    bytes: int  # of memory, about
 
     @property
     def end_us(self) -> int:
         """Time of the sample that would follow."""
         return self.time_us + round(self.samples * 1e6 / self.rate_hz)
 
-    @property
-    def bytes(self) -> int:
-        """Memory that it takes, about."""
-        return len(self.value) + RECORD_BYTES
-
     def chunk(self) -> Chunk:
-        """The chunk, decoded."""
-        return decode_chunk(self.value, self.content_type)
+        """The chunk, decoded, its leads in the order of `leads`."""
+        return self.arranged(decode_chunk(self.value, self.content_type))
+
+    def arranged(self, chunk: Chunk) -> Chunk:
+        """This record's own chunk with the leads and the rate under which it is held."""
+        if (chunk.leads, chunk.rate_hz) == (self.leads, self.rate_hz):
+            return chunk
+        order = [chunk.leads.index(name) for name in self.leads]
+        return replace(
+            chunk,
+            rate_hz=self.rate_hz,
+            leads=self.leads,
+            ecg_mv=chunk.ecg_mv[:, order],
+            valid=chunk.valid[:, order],
+            saturated=chunk.saturated[:, order],
+        )
+
+    def adc(self) -> tuple[tuple[Lead, ...], NDArray[np.int16]] | None:
+        """Leads in the order of `leads` and (n, leads) ADC units; None for a record in mV."""
+        found = decode_adc(self.value, self.content_type)
+        if found is None:
+            return None
+        names = [lead.name for lead in found[0]]
+        order = [names.index(name) for name in self.leads]
+        return tuple(found[0][at] for at in order), found[1][:, order]
 
     def continues(self, other: Held) -> bool:
         """True if both are of one session with the same leads at the same rate."""
@@ -84,18 +112,23 @@ class SignalHistory:
 
     def add(self, chunk: Chunk, value: bytes, content_type: str) -> Held | None:
         """Keep a record; None if it is there already."""
-        session, leads = chunk.session, chunk.leads
-        if self._held and (self.last.session, self.last.leads) == (session, leads):
-            session, leads = self.last.session, self.last.leads  # kept once, not once a record
+        value = compacted(value, content_type, chunk)
+        run = self._continued(chunk)
+        session, leads, rate_hz, own_bytes = chunk.session, chunk.leads, chunk.rate_hz, 0
+        if run is None:
+            own_bytes = weigh(session) + weigh(leads)
+        else:
+            session, leads, rate_hz = run.session, run.leads, run.rate_hz  # kept once, not once a record
         held = Held(
             session=session,
             first_sample=chunk.first_sample,
             samples=len(chunk),
             time_us=chunk.start_us,
-            rate_hz=chunk.rate_hz,
+            rate_hz=rate_hz,
             leads=leads,
             value=value,
-            content_type=sys.intern(content_type),
+            content_type=content_type,
+            bytes=len(value) + RECORD_BYTES + own_bytes,
         )
         if self._repeats(held):
             return None
@@ -124,9 +157,22 @@ class SignalHistory:
                 return held.time_us + round((sample - held.first_sample) * 1e6 / held.rate_hz)
         return None
 
+    def _newest(self) -> Iterator[Held]:
+        return (self._held[-back] for back in range(1, min(_RECENT, len(self._held)) + 1))
+
     def _repeats(self, new: Held) -> bool:
-        recent = (self._held[-back] for back in range(1, min(_REPEATS, len(self._held)) + 1))
-        return any(old.value == new.value for old in recent)
+        return any(old.value == new.value for old in self._newest())
+
+    def _continued(self, chunk: Chunk) -> Held | None:
+        """The newest record of the same session, leads and rate, as far as those are the same to us."""
+        for old in self._newest():
+            if (
+                old.session == chunk.session
+                and math.isclose(old.rate_hz, chunk.rate_hz, rel_tol=RATE_TOLERANCE)
+                and set(old.leads) == set(chunk.leads)
+            ):
+                return old
+        return None
 
     def _on_axis(self, new: Held) -> Held:
         known = bool(self._held) and self.last.continues(new)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,13 +10,14 @@ from typing import Any, TypeVar
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
 from monitor.formats.profiles import Profile
-from monitor.formats.reviews import Review, standing
+from monitor.formats.reviews import Review
 from monitor.web.held.beats import BeatsHeld
 from monitor.web.held.events import EventHeld, EventsHeld
 from monitor.web.held.frames import FrameMaker
 from monitor.web.held.history import SignalHistory
+from monitor.web.held.limits import PROFILE_BYTES, Limits, weigh
+from monitor.web.held.reviews import ReviewsHeld
 
-MAX_REVIEWS = 50_000
 T = TypeVar("T")
 
 
@@ -30,15 +30,10 @@ class StreamHeld:
     frames: FrameMaker = field(default_factory=FrameMaker)
     beats: BeatsHeld = field(default_factory=BeatsHeld)
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may be held, whatever is sent."""
-
-    history_s: float  # of signal of a stream
-    memory_bytes: int  # of signal in all
-    max_streams: int
-    forget_after_s: float  # without a record
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, about."""
+        return self.history.bytes + self.frames.bytes + self.beats.bytes
 
 
 class Store:
@@ -51,11 +46,13 @@ class Store:
         self.limits = limits
         self._lock = threading.RLock()
         self._streams: dict[str, StreamHeld] = {}
+        self._ahead: dict[str, BeatsHeld] = {}  # windows of streams whose signal has not come yet
+        self._largest = ""  # the stream that gave way last
         self._events = EventsHeld()
-        self._reviews: dict[str, list[Review]] = defaultdict(list)  # by stream, in the topic's order
-        self._review_ids: dict[str, str] = {}  # the stream of each
+        self._reviews = ReviewsHeld()
         self._profiles: dict[str, Profile] = {}
-        self._bytes = 0
+        self._profile_bytes = 0
+        self._bytes = 0  # of streams and of what is ahead
         self._refused = 0  # records of streams beyond max_streams, since last asked
 
     def take_chunk(
@@ -67,23 +64,25 @@ class Store:
             if known is None:
                 return None
             known.received_us = max(known.received_us, received_us)
-            before = known.history.bytes
+            before = known.bytes
             held = known.history.add(chunk, value, content_type)
-            self._bytes += known.history.bytes - before
-            # When all is full, a stream's new record takes the place of its own oldest ones.
-            while self._bytes > self.limits.memory_bytes and len(known.history) > 1:
-                before = known.history.bytes
-                known.history.drop_oldest()
-                self._bytes += known.history.bytes - before
-            return known.frames.push(held, chunk) if recent and held is not None else None
+            frame = known.frames.push(held, chunk) if recent and held is not None else None
+            self._bytes += known.bytes - before
+            self._make_room(chunk.stream, known)
+            return frame
 
     def take_windows(self, windows: ScoredWindows) -> None:
-        """Keep scored windows, each with its stream."""
+        """Keep scored windows, each with its stream, whose signal may still be to come."""
         with self._lock:
             for index, stream in enumerate(windows.stream):
-                known = self._open(stream)
-                if known is not None:
-                    known.beats.take(windows, index)
+                known = self._streams.get(stream)
+                beats = self._beats_ahead(stream) if known is None else known.beats
+                if beats is None:
+                    continue
+                before = beats.bytes
+                beats.take(windows, index)
+                self._bytes += beats.bytes - before
+                self._make_room(stream, known)
 
     def take_event(self, held: EventHeld) -> bool:
         """Keep an event; False if it is there already."""
@@ -93,31 +92,28 @@ class Store:
     def take_review(self, review: Review) -> bool:
         """Keep a verdict; False if it is there already, as one is that was written from here."""
         with self._lock:
-            if review.id in self._review_ids:
-                return False
-            self._review_ids[review.id] = review.stream
-            self._reviews[review.stream].append(review)
-            if len(self._review_ids) > MAX_REVIEWS:
-                oldest = next(iter(self._review_ids))
-                stream = self._review_ids.pop(oldest)
-                self._reviews[stream] = [each for each in self._reviews[stream] if each.id != oldest]
-            return True
+            return self._reviews.add(review)
 
     def take_profile(self, stream: str, profile: Profile | None) -> None:
         """Keep a stream's settings in place of those before; None: it has none any more."""
         with self._lock:
+            before = self._profiles.pop(stream, None)
+            self._profile_bytes -= 0 if before is None else weigh(before)
             if profile is None:
-                self._profiles.pop(stream, None)
-            elif stream in self._profiles or len(self._profiles) < 10 * self.limits.max_streams:
-                self._profiles[stream] = profile
+                return
+            size = weigh(profile)
+            if self._profile_bytes + size > PROFILE_BYTES:
+                self._refused += 1
+                return
+            self._profiles[stream] = profile
+            self._profile_bytes += size
 
     def forget_silent(self, now_us: int) -> None:
         """Drop the signal of streams that have sent nothing for long; their events stay."""
         with self._lock:
             for name, known in list(self._streams.items()):
                 if now_us - known.received_us > self.limits.forget_after_s * 1e6:
-                    self._bytes -= known.history.bytes
-                    del self._streams[name]
+                    self._forget(name)
 
     def each(self, what: Callable[[str, StreamHeld], T]) -> list[T]:
         """What `what` makes of each stream that has signal, under the lock."""
@@ -162,20 +158,17 @@ class Store:
     def reviews(self, stream: str) -> list[Review]:
         """A stream's verdicts in the topic's order, undone ones and undos among them."""
         with self._lock:
-            return list(self._reviews.get(stream, ()))
+            return self._reviews.of(stream)
 
     def review(self, review_id: str) -> Review | None:
         """One verdict by its id."""
         with self._lock:
-            stream = self._review_ids.get(review_id)
-            own = self._reviews.get(stream, []) if stream is not None else []
-            return next((each for each in own if each.id == review_id), None)
+            return self._reviews.get(review_id)
 
     def review_on(self, held: EventHeld) -> Review | None:
         """The last verdict on an event that stands."""
-        own = [each for each in self.reviews(held.event.stream) if each.event_id == held.id]
-        left = standing(own)
-        return left[-1] if left else None
+        with self._lock:
+            return self._reviews.on(held.event.stream, held.id)
 
     def knows(self, stream: str) -> bool:
         """True if there is anything of this stream."""
@@ -183,17 +176,17 @@ class Store:
             return stream in self._streams or bool(self._events.of(stream))
 
     def counts(self) -> dict[str, int]:
-        """How much is held: streams, events, verdicts, signal_bytes."""
+        """How much is held: streams, events, verdicts, signal_bytes (with windows and frames)."""
         with self._lock:
             return {
                 "streams": len(self._streams),
                 "events": len(self._events),
-                "verdicts": len(self._review_ids),
+                "verdicts": len(self._reviews),
                 "signal_bytes": self._bytes,
             }
 
     def take_refused(self) -> int:
-        """Records and windows of streams beyond max_streams that came since this was last asked."""
+        """Records, windows and settings beyond the limits that came since this was last asked."""
         with self._lock:
             refused, self._refused = self._refused, 0
             return refused
@@ -208,5 +201,61 @@ class Store:
             if len(self._streams) >= self.limits.max_streams:
                 self._refused += 1
                 return None
-            known = self._streams[stream] = StreamHeld(SignalHistory(self.limits.history_s))
+            beats = self._ahead.pop(stream, None)
+            if len(self._streams) + len(self._ahead) >= self.limits.max_streams:
+                self._drop_ahead()
+            known = StreamHeld(SignalHistory(self.limits.history_s), beats=beats or BeatsHeld())
+            self._streams[stream] = known
+            # What was ahead is counted already.
+            self._bytes += known.bytes - (0 if beats is None else beats.bytes)
         return known
+
+    def _beats_ahead(self, stream: str) -> BeatsHeld | None:
+        beats = self._ahead.get(stream)
+        if beats is None:
+            if len(self._streams) + len(self._ahead) >= self.limits.max_streams:
+                self._refused += 1
+                return None
+            beats = self._ahead[stream] = BeatsHeld()
+            self._bytes += beats.bytes
+        return beats
+
+    def _drop_ahead(self) -> None:
+        oldest = next(iter(self._ahead))
+        self._bytes -= self._ahead.pop(oldest).bytes
+
+    def _make_room(self, stream: str, known: StreamHeld | None) -> None:
+        """Let the oldest records go of whoever holds more than its share, first of who has just sent."""
+        while self._bytes > self.limits.memory_bytes:
+            if self._ahead:
+                self._drop_ahead()
+            elif known is not None and stream in self._streams and known.bytes > self._share:
+                self._give_way(stream)
+            elif self._streams:
+                self._give_way(self._over_its_share())
+            else:
+                return
+
+    @property
+    def _share(self) -> float:
+        return self.limits.memory_bytes / max(1, len(self._streams))
+
+    def _over_its_share(self) -> str:
+        """A stream with more than its share: the one that gave last, while it has, or else the largest."""
+        last = self._streams.get(self._largest)
+        if last is None or last.bytes <= self._share:
+            self._largest = max(self._streams, key=lambda name: self._streams[name].bytes)
+        return self._largest
+
+    def _give_way(self, stream: str) -> None:
+        """Drop a stream's oldest record, and with the last one the stream."""
+        known = self._streams[stream]
+        if len(known.history) > 1:
+            before = known.bytes
+            known.history.drop_oldest()
+            self._bytes += known.bytes - before
+        else:
+            self._forget(stream)
+
+    def _forget(self, stream: str) -> None:
+        self._bytes -= self._streams.pop(stream).bytes

@@ -10,11 +10,13 @@ import numpy as np
 from monitor.detect.order import MAX_FILL_S
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.windows import WindowSpec
-from monitor.formats.chunks import INVALID, decode_adc
+from monitor.formats.chunks import INVALID
 from monitor.recordings.recording import Recording, from_millivolts
 from monitor.web.held.beats import FIXED
 from monitor.web.held.history import Held
 from monitor.web.held.store import Store, StreamHeld
+
+MAX_CUT_S = 3600.0  # of a recording, missing samples included: as long as `web.history_s` may be
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +74,10 @@ def on_the_grid(whole: Cut, store: Store, stream: str, spec: WindowSpec) -> Cut:
 
 
 def _without_gap(held: Sequence[Held]) -> list[Held]:
-    """Records by sample, from the last gap on that the worker would not fill."""
+    """Records by sample, from the last gap on that the worker would not fill, and no longer than MAX_CUT_S.
+
+    Records of one sample each with gaps between them would make days out of a minute of signal.
+    """
     kept: list[Held] = []
     end = 0
     for each in sorted(held, key=lambda each: each.first_sample):
@@ -80,7 +85,7 @@ def _without_gap(held: Sequence[Held]) -> list[Held]:
             kept = []
         kept.append(each)
         end = max(end, each.first_sample + each.samples)
-    return kept
+    return [each for each in kept if end - each.first_sample <= MAX_CUT_S * each.rate_hz]
 
 
 def _in_adc_units(stream: str, held: Sequence[Held], first: int, end: int) -> Recording | None:
@@ -88,7 +93,7 @@ def _in_adc_units(stream: str, held: Sequence[Held], first: int, end: int) -> Re
     leads = None
     adc = np.full((end - first, len(held[0].leads)), INVALID, np.int16)
     for each in reversed(held):
-        found = decode_adc(each.value, each.content_type)
+        found = each.adc()
         if found is None or leads not in (None, found[0]):
             return None
         leads = found[0]

@@ -16,9 +16,9 @@ from monitor.web import live
 from monitor.web.app import Page
 from monitor.web.feed import Fresh
 from monitor.web.held.store import Store
-from monitor.web.live import MAX_PENDING, Hub
+from monitor.web.live import MAX_PENDING, MAX_PENDING_BYTES, Hub
 from monitor.web.metrics import WebMetrics, new_web_metrics
-from monitor.web.outbox import Outbox
+from monitor.web.outbox import MAX_EVENTS, Outbox
 from tests.support.web.made import CHUNK, chunk_value, event, held, limits, send, store_of
 from tests.support.web.pages import client, page
 
@@ -188,3 +188,22 @@ def test_what_is_held_is_measured() -> None:
     assert metrics.streams._value.get() == metrics.stale_streams._value.get() == 1
     assert metrics.events_held._value.get() == 1
     assert metrics.signal_bytes._value.get() == store.counts()["signal_bytes"] > 0
+
+
+def test_what_waits_for_the_loop_is_bounded_in_bytes_and_events() -> None:
+    """Frames may be long, and a topic of events may be read at once."""
+
+    async def stand_still() -> tuple[int, int, bool]:
+        made, _, _ = hub()
+        made._loop = asyncio.get_running_loop()
+        newest = held(event(1))
+        for _ in range(100):
+            made.tell(Fresh(frames=[("a", b"x" * 100_000)] * 10, events=[held(event(0))] * 100))
+        made.tell(Fresh(events=[newest]))
+        frames = sum(len(frame) for fresh in made._pending for _, frame in fresh.frames)
+        return frames, sum(len(fresh.events) for fresh in made._pending), newest in made._pending[-1].events
+
+    frames, events, newest = asyncio.run(stand_still())
+    assert frames <= MAX_PENDING_BYTES
+    assert events <= MAX_EVENTS + 100
+    assert newest

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from monitor.web.outbox import MAX_EVENTS, MAX_FRAMES, MAX_WATCHED, Outbox, RowsNote
+from monitor.web.outbox import MAX_EVENTS, MAX_FRAME_BYTES, MAX_FRAMES, MAX_WATCHED, Outbox, RowsNote
 
 NOTE = RowsNote(7, "ok")
 
@@ -99,3 +99,16 @@ def test_events_come_first_and_are_kept() -> None:
     found = drain(outbox)
     assert [message["event"] for message in found[:-1]] == list(range(1, MAX_EVENTS + 1))
     assert found[-1] == b"frame"
+
+
+def test_long_frames_are_bounded_in_bytes() -> None:
+    """A slow browser costs a megabyte at most, however long the chunks are."""
+    outbox = Outbox()
+    outbox.watch(["a"])
+    for number in range(100):
+        outbox.put_frame("a", bytes([number]) * 40_000)
+    waiting = drain(outbox)
+    frames = [message for message in waiting if isinstance(message, bytes)]
+    assert sum(map(len, frames)) <= MAX_FRAME_BYTES
+    assert len(frames) + outbox.lost == 100
+    assert frames[-1][0] == 99

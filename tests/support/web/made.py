@@ -11,7 +11,8 @@ from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import MSGPACK, Lead, decode_chunk, encode_chunk
 from monitor.formats.events import Event, Kind, encode_event
 from monitor.web.held.events import EventHeld, read_event
-from monitor.web.held.store import Limits, Store
+from monitor.web.held.limits import Limits
+from monitor.web.held.store import Store
 
 START_US = 1_700_000_000_000_000
 RATE_HZ = 250.0

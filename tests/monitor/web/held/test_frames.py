@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monitor.formats.chunks import INVALID, MSGPACK, Chunk, Lead, decode_chunk
 from monitor.web.held.frames import CATCH_UP_S, FrameMaker, offset_of, to_microvolts
 from monitor.web.held.history import SignalHistory
+from monitor.web.held.limits import FRAME_BYTES, FRAME_S
 from tests.support.web.made import START_US, chunk_value
 
 
@@ -127,3 +128,23 @@ def test_an_electrodes_offset_is_taken_off() -> None:
     samples = to_microvolts(ecg_mv, np.ones(500, np.bool_), offset_uv)
     assert np.abs((samples.astype(np.float64) + offset_uv) / 1000 - ecg_mv).max() < 0.002
     assert offset_of(ecg_mv - 300) == 0
+
+
+def test_a_streams_last_frames_are_bounded_in_bytes() -> None:
+    """Sessions that go back in time would else be kept for ever, as would frames of a sample each."""
+    maker, history = FrameMaker(), SignalHistory(600.0)
+    for number in range(2000):
+        value = chunk_value(0, session=f"{number}" * 20, start_us=START_US - 1_000_000 * number)
+        chunk = decode_chunk(value)
+        held = history.add(chunk, value, MSGPACK)
+        assert held is not None
+        maker.push(held, chunk)
+    assert sum(map(len, maker.recent)) < maker.bytes <= FRAME_BYTES
+
+
+def test_a_frame_is_the_last_minute_of_a_long_chunk() -> None:
+    """At its time; a tile shows no more than seconds of it."""
+    (frame,) = frames_of(np.arange(60_000).astype(np.int16), 125.0, [60_000])
+    header, samples = read(frame)
+    assert len(samples) == FRAME_S * 125
+    assert header["start_us"] == START_US + round((60_000 - len(samples)) * 1e6 / 125)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import uuid
 
+import msgspec
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.formats.chunks import MSGPACK, decode_chunk
 from monitor.formats.profiles import Profile
 from monitor.formats.reviews import Opinion, Review
+from monitor.web.held.limits import weigh
 from monitor.web.held.store import Store
 from tests.support.web.made import START_US, chunk_value, event, held, limits, send, store_of, windows
 
@@ -107,12 +112,106 @@ def test_an_old_record_gives_no_frame() -> None:
     assert len(store.frames("a")) == 1
 
 
-def test_the_oldest_verdicts_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded whatever people say."""
-    monkeypatch.setattr("monitor.web.held.store.MAX_REVIEWS", 2)
-    store, made = store_of(1), [review(uuid.uuid4().hex) for _ in range(3)]
-    for each in made:
-        store.take_review(each)
-    assert store.reviews("a") == made[1:]
-    assert store.review(made[0].id) is None
-    assert store.counts()["verdicts"] == 2
+def bytes_held(store: Store) -> int:
+    """What the store should have counted: of every stream, and of windows that came ahead of theirs."""
+    return sum(known.bytes for known in store._streams.values()) + sum(
+        beats.bytes for beats in store._ahead.values()
+    )
+
+
+def padded(number: int, stream: str, kilobytes: int = 900) -> bytes:
+    """A valid record with a field that nobody knows, as long as a record may be."""
+    record = msgspec.msgpack.decode(chunk_value(number, stream))
+    return msgspec.msgpack.encode({**record, "pad": "x" * (1000 * kilobytes)})
+
+
+def test_padding_is_not_kept() -> None:
+    """A valid record is held as long as its samples make it, whatever else it brought."""
+    store, plain = Store(limits()), Store(limits())
+    for number in range(5):
+        send(store, padded(number, "a"))
+        send(plain, chunk_value(number, "a"))
+    assert store.counts() == plain.counts()
+
+
+def test_many_records_of_one_stream_do_not_shorten_anothers_history() -> None:
+    """Whoever holds more than its share gives way first."""
+    store = Store(limits(memory_bytes=100_000))
+    for number in range(20):
+        send(store, chunk_value(number, "quiet"))
+    for number in range(500):
+        send(store, chunk_value(number, "loud"))
+    assert store.look("quiet", lambda known: len(known.history)) == 20
+    assert store.counts()["signal_bytes"] <= 100_000
+
+
+def test_a_hundred_thousand_invented_ids_fill_nothing() -> None:
+    """Of records, windows and settings: beyond the limits they are counted and not kept."""
+    store = Store(limits(max_streams=50, memory_bytes=1 << 20))
+    found = windows([(10, "beat", False, "good")])
+    for number in range(100_000):
+        found.stream[0] = f"w{number}"
+        store.take_windows(found)
+        if number % 100 == 0:
+            send(store, chunk_value(0, f"s{number}"))
+            store.take_profile(f"p{number}", Profile(stream=f"p{number}", at_us=1, by="x" * 100))
+    assert store.counts()["streams"] == 50
+    assert len(store._streams) + len(store._ahead) == 50
+    assert store.take_refused() > 99_000
+    assert store.counts()["signal_bytes"] == bytes_held(store) <= 1 << 20
+
+
+def test_settings_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's new settings take no more room than its old ones."""
+    one = weigh(Profile(stream="a", at_us=1))
+    monkeypatch.setattr("monitor.web.held.store.PROFILE_BYTES", 2 * one)
+    store = Store(limits())
+    for _ in range(3):
+        for stream in ("a", "b", "c"):
+            store.take_profile(stream, Profile(stream=stream, at_us=1))
+    assert [store.profile(stream) is not None for stream in ("a", "b", "c")] == [True, True, False]
+    assert store.take_refused() == 3
+    store.take_profile("a", None)
+    store.take_profile("c", Profile(stream="c", at_us=1))
+    assert store.profile("c") is not None
+
+
+def test_windows_may_come_ahead_of_their_signal() -> None:
+    """After a start they are read first; they give way to a stream whose signal is there."""
+    store = Store(limits(max_streams=2))
+    for stream in ("a", "b"):
+        store.take_windows(windows([(10, "beat", False, "good")], stream=stream))
+    assert store.counts()["streams"] == 0
+    send(store, chunk_value(0, "b"))
+    rows = store.look("b", lambda known: known.beats.rows("s"))
+    assert rows is not None
+    assert rows["sample"].tolist() == [10]
+    send(store, chunk_value(0, "c"))
+    assert store.counts()["streams"] == 2
+    assert store._ahead == {}
+    assert store.take_refused() == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sent=st.lists(
+        st.tuples(
+            st.sampled_from("abcde"), st.integers(0, 5), st.sampled_from([1, 250, 4000]), st.booleans()
+        ),
+        max_size=60,
+    )
+)
+def test_what_is_held_never_exceeds_the_limit(sent: list[tuple[str, int, int, bool]]) -> None:
+    """In any order of records and windows of any size, and the count is the true one."""
+    store = Store(limits(max_streams=4, memory_bytes=30_000))
+    for number, (stream, session, samples, of_beats) in enumerate(sent):
+        if of_beats:
+            rows = [(number + at, "beat", False, "good") for at in range(samples // 50 + 1)]
+            store.take_windows(windows(rows, stream, str(session)))
+        else:
+            adc = np.full((samples, 2), number, np.int16)
+            send(store, chunk_value(number, stream, str(session), adc=adc))
+        assert store.counts()["signal_bytes"] == bytes_held(store) <= 30_000
+        assert all(len(known.history) for known in store._streams.values())
+    store.forget_silent(START_US * 2)
+    assert store.counts()["signal_bytes"] == bytes_held(store)
