@@ -30,7 +30,7 @@ class FakeReader:
             self.at[place] += len(records)
         return {place: records for place, records in found.items() if place != self.stuck}
 
-    def position(self, place: TopicPartition) -> int | None:
+    def position(self, place: TopicPartition, timeout_ms: int) -> int | None:
         """Of the next record; unknown to a broker that has not answered."""
         return None if place == self.stuck else self.at[place]
 
