@@ -21,7 +21,10 @@ BAND_HZ = (0.5, 40.0)
 LOW_PASS_ORDER = 4  # 60 Hz mains falls by 14 dB; order 2 would leave half of it
 HALF_TAPS = 8  # of the interpolating sinc, in periods of the slower of the two rates
 TAIL = 128  # input samples kept; 2 * HALF_TAPS * 1000 / 250 = 64 are needed at most
-MAX_PHASES = 25_000
+MAX_STEPS = 25_000  # the resampling ratio's denominator at most; of recordings' nominal rates it is 250
+# Of the interpolator at most: 4 ms and 128 kB for a rate, where a phase for each step of an odd one took
+# 0.2 s and 7 MB. Between two phases an internal sample is put half a thousandth of an input sample aside.
+MAX_PHASES = 1000
 FLAT_S = 0.5  # the very same value for so long: no electrode gives that, not even in asystole
 
 
@@ -65,15 +68,17 @@ def _band_pass_step() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def interpolator(rate_hz: float) -> tuple[NDArray[np.float64], int, int]:
-    """Kaiser-windowed sinc bank (phases, taps) and the input step of one internal sample as num/den.
+    """Kaiser-windowed sinc bank (phases + 1, taps) and the input step of one internal sample as num/den.
 
-    Internal sample k lies at input position k * num / den. Each phase sums to 1.
+    Internal sample k lies at input position k * num / den; the nearest phase is taken, the last being the
+    first of the next input sample. Each phase sums to 1.
     """
-    step = (Fraction(rate_hz) / INTERNAL_RATE_HZ).limit_denominator(MAX_PHASES)
+    step = (Fraction(rate_hz) / INTERNAL_RATE_HZ).limit_denominator(MAX_STEPS)
     num, den = step.numerator, step.denominator
     half = int(np.ceil(HALF_TAPS * max(1.0, num / den)))
     cutoff = 0.9 * min(1.0, den / num)  # of the input's Nyquist frequency
-    offset = np.arange(1 - half, half + 1)[None, :] - np.arange(den)[:, None] / den
+    phases = min(den, MAX_PHASES)
+    offset = np.arange(1 - half, half + 1)[None, :] - np.arange(phases + 1)[:, None] / phases
     taps = np.sinc(cutoff * offset) * np.i0(6.0 * np.sqrt(np.maximum(0, 1 - (offset / half) ** 2)))
     return np.ascontiguousarray(taps / taps.sum(axis=1, keepdims=True)), num, den
 
@@ -148,7 +153,7 @@ def _resample(new, carried, flat_after, interpolation, outputs):  # type: ignore
     tail, tail_flags, same, n_in, n_out = carried
     bank, num, den = interpolation
     out, out_flags = outputs
-    taps = bank.shape[1]
+    phases, taps = bank.shape[0] - 1, bank.shape[1]
     half = taps // 2
     row = 0
     for n in range(ecg.shape[0]):
@@ -161,7 +166,7 @@ def _resample(new, carried, flat_after, interpolation, outputs):  # type: ignore
             left = k * num // den
             if left + half > n_in + n:
                 break
-            phase = k * num % den
+            phase = (2 * (k * num % den) * phases + den) // (2 * den)
             for lead in range(n_leads):
                 total = 0.0
                 for j in range(taps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from monitor.broker.topics import PARTITIONS
 from monitor.config import KafkaSettings, MetricsSettings, WebSettings
 from tests.support.deploy_files import DEPLOY, options, read_yaml, services, subcommands
 from tests.support.kustomize import KUBERNETES, build, template
@@ -130,10 +131,7 @@ def test_workers_scale_by_their_own_lag() -> None:
 def test_the_base_scales_to_the_default_partitions() -> None:
     """Without an overlay's say there are as many partitions as the command makes."""
     (scaled,) = kind(build(KUBERNETES / "operators"), "ScaledObject")
-    (default,) = [
-        one.default for one in subcommands("ecg-monitor")["topics"].params if one.name == "partitions"
-    ]
-    assert scaled["spec"]["maxReplicaCount"] == default
+    assert scaled["spec"]["maxReplicaCount"] == PARTITIONS
     assert "--partitions" in options(subcommands("ecg-monitor")["topics"])
 
 
