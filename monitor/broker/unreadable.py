@@ -22,6 +22,7 @@ from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 from kafka.record.util import decode_varint
 
+from monitor.broker.inflate import TooLargeError, inflated
 from monitor.errors import DecodeError
 
 # By the number that a batch bears: name, whether it can be read, and what reads it.
@@ -144,9 +145,22 @@ class _Batches(MemoryRecords):  # type: ignore[misc]
 
 
 class _Batch(DefaultRecordBatch):  # type: ignore[misc]
-    """A batch that goes on after a record that cannot be read, if it can be told where that ends."""
+    """A batch that goes on after a record that cannot be read, if it can be told where that ends.
+
+    It is decompressed up to a bound.
+    """
 
     __slots__ = ()
+
+    def _maybe_uncompress(self) -> None:
+        batch: Any = self
+        codec = batch.compression_type
+        if not batch._decompressed and codec in _CODECS:
+            batch._assert_has_codec(codec)
+            batch._buffer = inflated(codec, bytes(memoryview(batch._buffer)[batch._pos :]))
+            batch._pos, batch._decompressed = 0, True
+        else:
+            super()._maybe_uncompress()
 
     def __next__(self) -> Any:
         if self._next_record_index >= self._num_records:
@@ -218,6 +232,8 @@ def _why(error: Exception, batch: Any) -> Fault:
     if isinstance(error, UnsupportedCodecError):
         name, _, package = _CODECS.get(codec, (f"codec {codec}", None, "a newer release"))
         return Fault(f"compressed with {name}, which cannot be read here: install {package}")
+    if isinstance(error, TooLargeError):
+        return Fault(str(error))
     if isinstance(error, struct.error):
         return Fault(f"no header of a batch: {error}")
     # Its own text begins with a number and the name again.

@@ -22,7 +22,7 @@ LOW_PASS_ORDER = 4  # 60 Hz mains falls by 14 dB; order 2 would leave half of it
 HALF_TAPS = 8  # of the interpolating sinc, in periods of the slower of the two rates
 TAIL = 128  # input samples kept; 2 * HALF_TAPS * 1000 / 250 = 64 are needed at most
 MAX_STEPS = 25_000  # the resampling ratio's denominator at most; of recordings' nominal rates it is 250
-# Of the interpolator at most: 4 ms and 128 kB for a rate, where a phase for each step of an odd one took
+# Of the interpolator at most: 5 ms and 0.5 MB for a rate, where a phase for each step of an odd one took
 # 0.2 s and 7 MB. Between two phases an internal sample is put half a thousandth of an input sample aside.
 MAX_PHASES = 1000
 FLAT_S = 0.5  # the very same value for so long: no electrode gives that, not even in asystole
