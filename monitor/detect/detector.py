@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monitor.detect.findings import Findings, Watch, to_input
 from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
 from monitor.detect.lead_groups import LeadGroup
+from monitor.detect.made_up import made_up_minute
 from monitor.detect.order import Stream, Stretch, admit, give_up, join, new_stream
 from monitor.detect.snapshots import pack, unpack
 from monitor.ecg.filters import INTERNAL_RATE_HZ
@@ -67,6 +68,10 @@ class Detector:
         for name in last_chunk:
             self._streams[name][0].forget_clocks()
         return self._detection(found, last_chunk, rejected, counts)
+
+    def self_test(self) -> None:
+        """Judge a minute of made-up ECG apart from all streams; raises whatever is wrong with us."""
+        Detector(self.model).process([made_up_minute()])
 
     def finish(self, stream: str) -> Detection:
         """Findings of a recording's tail: what its last samples lack is taken as missing."""

@@ -65,6 +65,10 @@ class StreamDetector(Protocol):
         """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
         ...
 
+    def self_test(self) -> None:
+        """Judge made-up signal apart from all streams; raises whatever is wrong with the detector itself."""
+        ...
+
     def tune(self, stream: str, tuning: Tuning) -> None:
         """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
         ...

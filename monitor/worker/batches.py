@@ -50,7 +50,7 @@ class Batches:
         self._topics = topics
         self._delivery = delivery
         self.in_force = in_force
-        self.suspects = Suspects()
+        self.suspects = Suspects(detector.self_test)
 
     def process(self, batch: Mapping[Partition, Sequence[Any]]) -> list[str]:
         """Process records of some partitions, each in offset order; returns the streams seen."""

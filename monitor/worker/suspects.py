@@ -9,7 +9,7 @@ alone is buried unread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
@@ -19,7 +19,7 @@ from monitor.errors import DecodeError
 from monitor.worker.partition import Partition
 
 logger = logging.getLogger(__name__)
-MOST_IN_A_ROW = 20  # records that fail with none between them that does not: then it is not the records
+MOST_IN_A_ROW = 20  # records that fail with none between them that does not: then we test ourselves
 
 Batch = Mapping[Partition, Sequence[Any]]
 
@@ -27,7 +27,9 @@ Batch = Mapping[Partition, Sequence[Any]]
 class Suspects:
     """Offsets up to which records go one by one, and the records that have failed alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, self_test: Callable[[], None]) -> None:
+        """self_test: raises where it is not the records."""
+        self._self_test = self_test
         self._until: dict[TopicPartition, int] = {}
         self._failed: dict[tuple[TopicPartition, int], str] = {}  # what each raised
         self._in_a_row = 0
@@ -42,7 +44,11 @@ class Suspects:
                 yield {partition: [record]}
 
     def failed(self, part: Batch, error: Exception) -> None:
-        """Suspect these records; one alone is found. Raises the error where records are not to blame."""
+        """Suspect these records; one alone is found. Raises the self-test's error: it is not the records.
+
+        A sender's fault may be in all that it sends, and its partition be read by us alone; so how many
+        records fail says nothing by itself.
+        """
         for partition, records in part.items():
             until = self._until.get(partition.place, -1)
             self._until[partition.place] = max(until, records[-1].offset)
@@ -53,7 +59,8 @@ class Suspects:
             return
         self._in_a_row += 1
         if self._in_a_row > MOST_IN_A_ROW:
-            raise error
+            self._self_test()
+            self._in_a_row = 0
         offset = records[0].offset
         self._failed[partition.place, offset] = f"{type(error).__name__}: {error}"
         logger.error("%s@%d made us fail: %r", place_name(partition.place), offset, error, exc_info=error)

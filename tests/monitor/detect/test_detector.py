@@ -588,3 +588,16 @@ def test_clock_jumps_do_not_depend_on_batches() -> None:
     jumps = [chunk_of(ecg_mv[i : i + 50], i, start_us=i * 40_000) for i in range(0, len(ecg_mv), 50)]
     together = run(Detector(small_model()), [jumps])
     assert outcome(together) == outcome(run(Detector(small_model()), ([chunk] for chunk in jumps)))
+
+
+def test_a_self_test_touches_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It judges apart from all, and raises what is wrong with the model."""
+    detector = Detector(small_model())
+    detector.process([chunk_of(STREAMS["one"][0])])
+    before = detector.snapshot("a")
+    detector.self_test()
+    assert detector.streams() == ["a"]
+    assert detector.snapshot("a") == before
+    monkeypatch.setattr("monitor.detect.detector.Findings", None)
+    with pytest.raises(TypeError):
+        detector.self_test()

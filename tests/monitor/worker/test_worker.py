@@ -271,11 +271,17 @@ def test_a_record_that_makes_us_fail_is_buried(bench: Bench, monkeypatch: pytest
 
 
 def test_after_an_error_nothing_is_committed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where every record makes us fail the process ends; the clients are closed all the same."""
+    """Where we fail at our own test, too, the process ends; the clients are closed all the same."""
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
     bench.consumer.owned = {place(0)}
     monkeypatch.setattr("monitor.worker.suspects.MOST_IN_A_ROW", 0)
+    monkeypatch.setattr(bench.detector, "self_test", broken)
+    bench.worker = bench.new_worker()
     _fails_on(bench, monkeypatch, {1})
-    with pytest.raises(RuntimeError, match="a bug"):
+    with pytest.raises(ZeroDivisionError):
         bench.run(bench.gain(0), bench.give(0, Record(b"\xc1", 0), _record(1)), bench.give(0, _record(1)))
     assert bench.delivery.parcels == []
     assert (bench.consumer.closed, bench.delivery.closed) == (True, True)
