@@ -1,0 +1,128 @@
+"""What release f2233cd has written is taken up, and goes on as it would have gone on there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from kafka.structs import OffsetAndMetadata
+
+from monitor.config import Topics, load_settings
+from monitor.detect.detector import Detector
+from monitor.formats.beats import ScoredWindows, decode_beats
+from monitor.formats.events import Event, decode_event
+from monitor.model.model import load_model
+from monitor.worker.batches import Batches
+from monitor.worker.metrics import new_metrics
+from monitor.worker.partition import Outgoing, Partition
+from monitor.worker.positions import StartPoint, replay_offset
+from monitor.worker.settings import SettingsInForce
+from tests.support.kafka_fakes import STABLE, Record, place
+from tests.support.predecessor import Written
+
+WRITTEN = Written.by("f2233cd")
+ROUNDING, LEAST = 1e-3, 1e-5  # kernels round otherwise on another processor
+
+
+def _start() -> StartPoint:
+    """Where its last commit and its state let a partition begin."""
+    offset, metadata = WRITTEN.commits[-1]
+    start = StartPoint(replay_offset(OffsetAndMetadata(offset, metadata, -1)), offset)
+    for record in WRITTEN.state:
+        start.take(record, WRITTEN.group)
+    return start
+
+
+@lru_cache
+def _went_on() -> Sequence[Outgoing]:
+    """What this release makes of the input from there on."""
+    start, settings, metrics = _start(), load_settings(), new_metrics()
+    detector, in_force = Detector(load_model()), SettingsInForce(metrics)
+    batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, in_force)
+    for stream, snapshot in start.snapshots.items():
+        in_force.take_up(stream, snapshot.setting)
+        detector.restore(stream, snapshot.state)
+    part = Partition(place(), start, 1e6, STABLE.member_id)
+    left = [each for each in WRITTEN.signal if each.offset >= start.replay]
+    records = [
+        Record(each.value, each.offset, each.key, timestamp=each.timestamp, headers=[*each.headers])
+        for each in left
+    ]
+    for at in range(0, len(records), 5):
+        batches.process({part: records[at : at + 5]})
+    return part.pending.records
+
+
+def _by_stream(beats: Sequence[Any], stream: str) -> ScoredWindows:
+    whole = ScoredWindows.joined([decode_beats(each.value) for each in beats])
+    return whole.of(stream, "first").in_time_order()
+
+
+def test_its_commits_say_where_to_read_again() -> None:
+    """The metadata is that of this release, or this release knows it."""
+    entries = [OffsetAndMetadata(offset, metadata, -1) for offset, metadata in WRITTEN.commits]
+    assert [(entry.offset, replay_offset(entry)) for entry in entries] == [(84, 84), (90, 84)]
+
+
+def test_its_state_is_of_the_offsets_that_it_names() -> None:
+    """The last of each stream, with the profile in force there."""
+    found = {stream: (each.offset, each.setting is not None) for stream, each in _start().snapshots.items()}
+    assert found == {"bed-1": (84, False), "bed-2": (84, True), "bed-3": (90, False)}
+
+
+@pytest.mark.parametrize("record", WRITTEN.state, ids=lambda record: record.key.decode())
+def test_a_state_of_its_is_restored(record: Any) -> None:
+    """One that holds an early chunk is, too."""
+    detector, stream = Detector(load_model()), record.key.decode()
+    detector.restore(stream, record.value)
+    assert detector.streams() == [stream]
+
+
+def test_going_on_gives_the_same_events() -> None:
+    """None is missing, extra or twice, and all say the same of the same time."""
+    sent = [each for each in _went_on() if each.topic == Topics().events]
+    found = {event.id: event for event in (decode_event(each.value or b"") for each in sent)}
+    wanted = {event.id: event for event in (decode_event(each.value or b"") for each in WRITTEN.events)}
+    assert len(sent) == len(WRITTEN.events) == len(wanted) == 15
+    assert found.keys() == wanted.keys()
+    for name, event in wanted.items():
+        _alike(found[name], event)
+
+
+def _alike(found: Event, wanted: Event) -> None:
+    for name in ("stream", "session", "kind", "r_peak_sample", "time_us", "learning", "paced", "phase"):
+        assert getattr(found, name) == getattr(wanted, name), name
+    for name in ("score", "p_value", "threshold"):
+        first, second = getattr(found, name), getattr(wanted, name)
+        assert (first is None) == (second is None)
+        assert first is None or first == pytest.approx(second, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("stream", ["bed-1", "bed-2", "bed-3"])
+def test_going_on_gives_the_same_windows(stream: str) -> None:
+    """Every window that the other release went on to score, with its score and verdict."""
+    sent = [each for each in _went_on() if each.topic == Topics().beats]
+    found, wanted = _by_stream(sent, stream), _by_stream(WRITTEN.beats, stream)
+    assert len(wanted) > 10
+    for name in ("sample", "time_us", "anomalous"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
+    assert (found.kind, found.quality) == (wanted.kind, wanted.quality)
+    for name in ("rr_s", "score", "p_value"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), ROUNDING, LEAST)
+
+
+def test_nothing_is_dead_lettered_on_the_way() -> None:
+    """Its input is of the formats that this release reads."""
+    assert {each.topic for each in _went_on()} == {Topics().events, Topics().beats}
+
+
+def test_its_beats_are_columns_with_ids_in_every_row() -> None:
+    """What the topic holds for days is of its schema; the page reads it."""
+    assert {msgspec.msgpack.decode(each.value or b"")["schema"] for each in WRITTEN.beats} == {1}
+    assert {stream for each in WRITTEN.beats for stream in decode_beats(each.value).stream} == {
+        *("bed-1", "bed-2", "bed-3")
+    }
