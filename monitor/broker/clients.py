@@ -127,9 +127,9 @@ def close_producer(producer: Any, timeout_s: float) -> None:
         logger.warning("producer did not close in order: %s", error)
 
 
-def open_admin(settings: KafkaSettings) -> Any:
+def open_admin(settings: KafkaSettings, **options: Any) -> Any:
     """A client for topics and offsets."""
-    return _open(kafka.KafkaAdminClient, settings)
+    return _open(kafka.KafkaAdminClient, settings, **options)
 
 
 def _open_reading(settings: KafkaSettings, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An eye on the topics while a worker runs: partitions that were added, and those that nobody reads.
+"""An eye on the topics while a worker runs: partitions added, or read by nobody, and a topic made anew.
 
 On a thread and with a client of its own, so that a broker that takes long to answer does not hold up the
 loop. A static member that is restarted gets its old partitions back without a rebalance (KIP-345), and if it
@@ -17,7 +17,7 @@ from typing import Any
 from kafka.errors import KafkaError
 
 from monitor.broker.clients import listens, open_admin
-from monitor.broker.topics import counts_of, mirrors, problems_of
+from monitor.broker.topics import described, id_of, mirrors, problems_of
 from monitor.config import Settings
 from monitor.errors import BrokerError
 
@@ -33,6 +33,7 @@ class TopicsSeen:
     counts: Mapping[str, int]  # partitions of each of our topics
     problems: tuple[str, ...] = ()  # a sentence each
     unread: frozenset[int] = frozenset()  # partitions of `signal` that no member of the group has
+    signal_id: str | None = None  # the id of the topic `signal`; None: not there, or the broker gives none
 
 
 class TopicWatch:
@@ -97,13 +98,14 @@ class TopicWatch:
 
     def _look(self) -> None:
         kafka = self._settings.kafka
-        counts = counts_of(self._admin, kafka)
+        topics = described(self._admin, kafka)
+        counts = {topic["name"]: len(topic["partitions"]) for topic in topics}
         unread = self._unread(counts.get(kafka.topics.signal, 0))
         problems = problems_of(kafka.topics, counts, self._settings.delivery.write_beats)
         if still := unread & self._seen.unread:
             numbers = ", ".join(map(str, sorted(still)))
             problems.append(f"no worker of group {kafka.group_id} reads {kafka.topics.signal}[{numbers}]")
-        self._seen = TopicsSeen(counts, tuple(problems), unread)
+        self._seen = TopicsSeen(counts, tuple(problems), unread, id_of(topics, kafka.topics.signal))
         self._new = True
 
     def _unread(self, count: int) -> frozenset[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kafka.errors import TopicAlreadyExistsError
 
-from monitor.broker.clients import explained, open_admin
+from monitor.broker.clients import explained, listens, open_admin
 from monitor.config import KafkaSettings, Settings, Topics
 from monitor.errors import BrokerError
 
@@ -16,6 +17,7 @@ _DAY_MS = 24 * 3600 * 1000
 _HOUR_MS = 3600 * 1000
 SIGNAL_DAYS = 3  # how long the input is kept
 PARTITIONS = 12  # of topics made without being told how many
+LOOK_S = 4.0  # for an answer about a topic; the loop waits for it
 RAISED_S = 15.0  # for a partition that was added to be seen
 
 
@@ -149,9 +151,35 @@ def partition_counts(settings: KafkaSettings) -> dict[str, int]:
 
 def counts_of(admin: Any, settings: KafkaSettings) -> dict[str, int]:
     """The same, asked of a client that is there already; raises what kafka-python raises."""
+    return {topic["name"]: len(topic["partitions"]) for topic in described(admin, settings)}
+
+
+def described(admin: Any, settings: KafkaSettings) -> list[dict[str, Any]]:
+    """What the broker tells of each of our topics that exists: `name`, `topic_id`, `partitions`."""
     names = set(admin.list_topics()) & set(settings.topics.model_dump().values())
-    described = admin.describe_topics(sorted(names)) if names else []
-    return {topic["name"]: len(topic["partitions"]) for topic in described}
+    return list(admin.describe_topics(sorted(names))) if names else []
+
+
+def signal_id(settings: KafkaSettings) -> str | None:
+    """The id that the input's topic was given when it was made; None if the broker gives none.
+
+    Asked by a client of its own: one that runs knows of a topic made anew when its metadata has grown old.
+    """
+    # kafka-python 3.0.12 leaves a thread behind where it can't connect, so that is tried first.
+    if not listens(settings):
+        raise BrokerError(f"{settings.bootstrap_servers}: cannot be reached")
+    admin = open_admin(settings, request_timeout_ms=round(1000 * LOOK_S))
+    try:
+        with explained(settings):
+            return id_of(described(admin, settings), settings.topics.signal)
+    finally:
+        admin.close()
+
+
+def id_of(topics: Iterable[Mapping[str, Any]], name: str) -> str | None:
+    """The id of one of the topics described; None if it is not there, or the broker gives none."""
+    found = next((topic.get("topic_id") for topic in topics if topic["name"] == name), None)
+    return str(found) if found else None
 
 
 def mirrors(topics: Topics, write_beats: bool = True) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.structs import MemberState
+from kafka.structs import MemberState, OffsetAndMetadata
 
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
@@ -109,10 +109,7 @@ class Committer:
         parcel = Parcel(
             records=[record for partition in changed.values() for record in partition.pending.records],
             snapshots=snapshots,
-            offsets={
-                place: commit_entry(partition.next_offset, partition.replay_after(due[place]))
-                for place, partition in changed.items()
-            },
+            offsets={place: _entry(partition, due[place]) for place, partition in changed.items()},
             member=member,
         )
         if not self._delivery.deliver(parcel):
@@ -129,7 +126,9 @@ class Committer:
                 kafka.topics.state,
                 stream.encode(),
                 self._detector.snapshot(stream),
-                snapshot_headers(kafka.group_id, partition.next_offset, self._in_force.name(stream)),
+                snapshot_headers(
+                    kafka.group_id, partition.next_offset, self._in_force.name(stream), partition.topic_id
+                ),
                 partition.place.partition,
             )
             for stream in streams
@@ -179,3 +178,7 @@ class Committer:
             self._consumer.resume(*places)
         self._held = full
         self._metrics.paused.set(full)
+
+
+def _entry(partition: Partition, written: list[str]) -> OffsetAndMetadata:
+    return commit_entry(partition.next_offset, partition.replay_after(written), partition.topic_id)

@@ -163,6 +163,9 @@ class Metrics:
         self.rebalances = self._counter("rebalances", "Changes of the assignment", "change")
         self.restores = self._counter("restores", "Streams rebuilt from ecg.state", "outcome")
         self.replayed = self._counter("replayed_records", "Records read again to rebuild state, output muted")
+        self.lost_positions = self._counter(
+            "lost_positions", "Partitions whose position was of another topic or past its end"
+        )
         self.lost_records = self._counter(
             "lost_records", "Input records that retention deleted before they were processed"
         )

@@ -43,6 +43,7 @@ class Partition:
     ) -> None:
         self.place = place
         self.member_id = member_id  # as whom we took it up: under another id others may have had it since
+        self.topic_id = start.topic_id
         self.committed = start.committed  # output of records before this has been sent: it is muted
         self.next_offset = start.replay  # of the first record not processed
         self.pending = Pending()

@@ -14,19 +14,23 @@ from monitor.errors import StateError
 
 logger = logging.getLogger(__name__)
 METADATA_SCHEMA = 1
-_GROUP, _OFFSET, _SETTING = "group", "input-offset", "setting"
+_GROUP, _OFFSET, _SETTING, _TOPIC_ID = "group", "input-offset", "setting", "topic-id"
 
 
-class _Metadata(msgspec.Struct):
-    """Travels in the offset commit; Kafka keeps at most 4096 bytes."""
+class _Metadata(msgspec.Struct, omit_defaults=True):
+    """Travels in the offset commit; Kafka keeps at most 4096 bytes.
+
+    Releases before a field was added write none of it, and pass over it in what others have written.
+    """
 
     schema: int
     replay: int
+    topic_id: str | None = None  # of the topic that the offset counts in; None: the broker gives no ids
 
 
-def commit_entry(next_offset: int, replay_offset: int) -> OffsetAndMetadata:
-    """The committed offset with the replay offset in its metadata."""
-    metadata = msgspec.json.encode(_Metadata(METADATA_SCHEMA, replay_offset)).decode()
+def commit_entry(next_offset: int, replay_offset: int, topic_id: str | None = None) -> OffsetAndMetadata:
+    """The committed offset with the replay offset and the topic's id in its metadata."""
+    metadata = msgspec.json.encode(_Metadata(METADATA_SCHEMA, replay_offset, topic_id)).decode()
     return OffsetAndMetadata(next_offset, metadata, -1)
 
 
@@ -40,6 +44,19 @@ def replay_offset(committed: OffsetAndMetadata) -> int:
     return int(min(metadata.replay, committed.offset))
 
 
+def topic_id_of(committed: OffsetAndMetadata) -> str | None:
+    """The id of the topic that was read; None if the commit says nothing of it."""
+    try:
+        return msgspec.json.decode(committed.metadata or "", type=_Metadata).topic_id
+    except msgspec.MsgspecError:
+        return None
+
+
+def differ(first: str | None, second: str | None) -> bool:
+    """Whether two ids are of two topics; of one that is not known nothing can be said."""
+    return first is not None and second is not None and first != second
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One stream's state, valid up to (not including) an input offset."""
@@ -48,12 +65,16 @@ class Snapshot:
     offset: int
     state: bytes
     setting: bytes | None = None  # in force there, as monitor.worker.settings names it
+    topic_id: str | None = None  # of the topic that the offset counts in, where it is known
 
 
-def snapshot_headers(group_id: str, offset: int, setting: bytes | None = None) -> list[tuple[str, bytes]]:
+def snapshot_headers(
+    group_id: str, offset: int, setting: bytes | None = None, topic_id: str | None = None
+) -> list[tuple[str, bytes]]:
     """Headers of a record of `ecg.state`; the group keeps another group's state from being taken for ours."""
     headers = [(_GROUP, group_id.encode()), (_OFFSET, str(offset).encode())]
-    return headers if setting is None else [*headers, (_SETTING, setting)]
+    known = {_SETTING: setting, _TOPIC_ID: None if topic_id is None else topic_id.encode()}
+    return [*headers, *((name, value) for name, value in known.items() if value is not None)]
 
 
 @dataclass(slots=True)
@@ -65,6 +86,8 @@ class StartPoint:
     lost: int = 0  # records that retention deleted before they were committed
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     refused: int = 0  # records that are no snapshots, and snapshots of input that was never committed
+    topic_id: str | None = None  # of the topic that is read; None: the broker gives no ids
+    astray: bool = False  # what was known of this place is of another topic, or lies past the end
 
     def take(self, record: Any, group_id: str) -> None:
         """Take in a record of `ecg.state`, if it is of this group; one without a value ends its stream.
@@ -85,7 +108,9 @@ class StartPoint:
         if record.value is None:
             self.snapshots.pop(stream, None)
         else:
-            self.snapshots[stream] = Snapshot(stream, offset, bytes(record.value), headers.get(_SETTING))
+            topic_id = (headers.get(_TOPIC_ID) or b"").decode("utf-8", "replace") or None
+            state, setting = bytes(record.value), headers.get(_SETTING)
+            self.snapshots[stream] = Snapshot(stream, offset, state, setting, topic_id)
 
     def refuse_beyond(self, end: int) -> list[str]:
         """Drop state that holds input from this offset on; returns its streams.
@@ -98,3 +123,18 @@ class StartPoint:
             del self.snapshots[stream]
         self.refused += len(beyond)
         return beyond
+
+    def refuse_foreign(self) -> list[str]:
+        """Drop state of a topic of another id than that which is read; returns its streams.
+
+        Where the commit is of another topic, state that names none is, too.
+        """
+        foreign = [stream for stream, snapshot in self.snapshots.items() if self._is_foreign(snapshot)]
+        for stream in foreign:
+            del self.snapshots[stream]
+        return foreign
+
+    def _is_foreign(self, snapshot: Snapshot) -> bool:
+        if snapshot.topic_id is None:
+            return self.astray and self.topic_id is not None
+        return differ(snapshot.topic_id, self.topic_id)

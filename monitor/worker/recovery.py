@@ -11,9 +11,10 @@ from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import no_step, offsets_of, place_name, read_to
+from monitor.broker.topics import signal_id
 from monitor.config import KafkaSettings
 from monitor.errors import StateError
-from monitor.worker.positions import StartPoint, replay_offset
+from monitor.worker.positions import StartPoint, differ, replay_offset, topic_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +43,18 @@ def start_points(
         # After the commits, which may lie there.
         ends = offsets_of(consumer.end_offsets, partitions, timeout_s)
     step()
-    points = {}
+    topic_id = signal_id(settings)
+    step()
+    points, begins = {}, {}
     for place, entry in committed.items():
         first, end = beginnings[place], ends[place]
-        begin = first if settings.on_lost_position == "earliest" else end
-        points[place] = _start_point(place, entry, first, end, begin)
+        begins[place] = first if settings.on_lost_position == "earliest" else end
+        points[place] = _start_point(place, entry, (first, end), begins[place], topic_id)
     read_snapshots(settings, {place.partition: point for place, point in points.items()}, timeout_s, step)
     with explained(settings):
         limits = {} if exactly_once else offsets_of(consumer.end_offsets, partitions, timeout_s)
     for place, point in points.items():
+        _refuse_foreign(place, point, begins[place] if committed[place] is None else None)
         _refuse_beyond(place, point, limits.get(place, point.committed))
     return points
 
@@ -65,26 +69,51 @@ def _refuse_beyond(place: TopicPartition, point: StartPoint, limit: int) -> None
         )
 
 
+def _refuse_foreign(place: TopicPartition, point: StartPoint, begin: int | None) -> None:
+    """Drop state of the topic before. begin: None if there is a commit; brokers drop those with the topic."""
+    foreign = point.refuse_foreign()
+    if foreign and begin is not None:
+        point.replay = point.committed = begin
+        point.astray = True
+        logger.error(
+            "%s: the topic was made anew: the state of %d streams is of the one before, and nothing is "
+            "committed; beginning at %d (kafka.on_lost_position): %s",
+            *(place_name(place), len(foreign), begin, ", ".join(foreign[:5])),
+        )
+
+
 def _start_point(
-    place: TopicPartition, committed: OffsetAndMetadata | None, first: int, end: int, begin: int
+    place: TopicPartition,
+    committed: OffsetAndMetadata | None,
+    ends: tuple[int, int],
+    begin: int,
+    topic_id: str | None,
 ) -> StartPoint:
+    first, end = ends
     if committed is None:
-        return StartPoint(first, first)
+        return StartPoint(first, first, topic_id=topic_id)
+    if differ(topic_id_of(committed), topic_id):
+        logger.error(
+            "%s: the topic was made anew: the commit at %d and the state are of the one before; "
+            "beginning at %d (kafka.on_lost_position)",
+            *(place_name(place), committed.offset, begin),
+        )
+        return StartPoint(begin, begin, topic_id=topic_id, astray=True)
     if committed.offset > end:
         logger.error(
             "%s: the commit is at %d, but the topic ends at %d: it was made anew or has lost records; "
             "beginning at %d (kafka.on_lost_position)",
             *(place_name(place), committed.offset, end, begin),
         )
-        return StartPoint(begin, begin)
+        return StartPoint(begin, begin, topic_id=topic_id, astray=True)
     replay = replay_offset(committed)
     if committed.offset < first:
         lost = first - committed.offset
         logger.error("%s: %d records were deleted before they were processed", place_name(place), lost)
-        return StartPoint(first, first, lost)
+        return StartPoint(first, first, lost, topic_id=topic_id)
     if replay < first:
         logger.warning("%s: state can only be rebuilt from %d, wanted %d", place_name(place), first, replay)
-    return StartPoint(max(replay, first), committed.offset)
+    return StartPoint(max(replay, first), committed.offset, topic_id=topic_id)
 
 
 def read_snapshots(

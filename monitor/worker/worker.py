@@ -29,6 +29,7 @@ from monitor.worker.health import Health
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
 from monitor.worker.polls import Polls
+from monitor.worker.positions import differ
 from monitor.worker.profile_reader import ProfileReader
 from monitor.worker.recovery import start_points
 from monitor.worker.settings import SettingsInForce
@@ -234,6 +235,8 @@ class Worker:
         self._health.topic_problems = seen.problems
         self._gauges.topics(seen.counts)
         self._profiles.cover(seen.counts.get(self._settings.kafka.topics.profiles, 0))
+        if any(differ(partition.topic_id, seen.signal_id) for partition in self._owned.values()):
+            self._start_over("the topic that is read was made anew")
         if seen.unread:
             logger.warning("partitions %s are read by nobody, joining again", sorted(seen.unread))
             self._joining.again()
@@ -265,6 +268,7 @@ class Worker:
                 if not self._restore(stream, snapshot.state):
                     del start.snapshots[stream]
             self._metrics.lost_records.inc(start.lost)
+            self._metrics.lost_positions.inc(start.astray)
             self._metrics.restores.labels("refused").inc(start.refused)
             interval_s = self._settings.delivery.snapshot_interval_s
             self._owned[place] = Partition(place, start, interval_s, member_id)

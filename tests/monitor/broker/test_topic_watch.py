@@ -26,6 +26,7 @@ class FakeAdmin:
 
     def __init__(self, counts: dict[str, int], *shares: list[int], state: str = "Stable") -> None:
         self.counts, self.shares, self.state = counts, shares, state
+        self.signal_id: str | None = None
         self.closed = False
         self.fails = 0
 
@@ -38,7 +39,11 @@ class FakeAdmin:
 
     def describe_topics(self, names: list[str]) -> list[dict[str, Any]]:
         """By their partitions."""
-        return [{"name": name, "partitions": [None] * self.counts[name]} for name in names]
+        ids = {"ecg.signal": self.signal_id}
+        return [
+            {"name": name, "topic_id": ids.get(name, "another"), "partitions": [None] * self.counts[name]}
+            for name in names
+        ]
 
     def describe_groups(self, groups: list[str]) -> dict[str, Any]:
         """Its members' shares; one that has none has no assignment."""
@@ -86,6 +91,14 @@ def test_partitions_that_nobody_reads_are_found(monkeypatch: pytest.MonkeyPatch)
     assert first.unread == second.unread == {4, 5}
     assert not any("reads" in problem for problem in first.problems)
     assert "no worker of group ecg-monitor reads ecg.signal[4, 5]" in second.problems
+
+
+@pytest.mark.parametrize("topic_id", [None, "an id"])
+def test_the_inputs_id_is_told(monkeypatch: pytest.MonkeyPatch, topic_id: str | None) -> None:
+    """A topic made anew has another one; some brokers give none."""
+    admin = FakeAdmin(COUNTS, [0, 1, 2, 3])
+    admin.signal_id = topic_id
+    assert _looks(_watch(monkeypatch, admin)).signal_id == topic_id
 
 
 def test_a_group_that_settles_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,16 @@ import uuid
 import pytest
 
 from monitor.broker.clients import open_admin
-from monitor.broker.topics import create_topics, partition_counts, raise_partitions, topic_problems
+from monitor.broker.topics import (
+    create_topics,
+    partition_counts,
+    raise_partitions,
+    signal_id,
+    topic_problems,
+)
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
+from tests.support.daemon.harness import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -64,3 +71,34 @@ def test_partitions_are_never_to_be_taken_away(settings: KafkaSettings) -> None:
     with pytest.raises(BrokerError, match=rf"{settings.topics.beats} has 6; .*wanted 6 or more"):
         raise_partitions(settings, 4)
     assert partition_counts(settings) == before
+
+
+def test_a_broker_that_is_away_tells_no_id() -> None:
+    """Which is not the same as one that has none."""
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1: cannot be reached"):
+        signal_id(KafkaSettings(bootstrap_servers="127.0.0.1:1"))
+
+
+def test_a_broker_without_ids_tells_none(noida_broker: str) -> None:
+    """Though the topic is there."""
+    settings = KafkaSettings(bootstrap_servers=noida_broker)
+    create_topics(settings, 1)
+    assert signal_id(settings) is None
+
+
+@pytest.mark.kafka
+def test_a_topic_made_anew_has_another_id(kafka_broker: str) -> None:
+    """Though its name is the same."""
+    own = uuid.uuid4().hex[:8]
+    topics = Topics(**{name: f"{own}.{name}" for name in Topics.model_fields})
+    settings = KafkaSettings(bootstrap_servers=kafka_broker, topics=topics)
+    create_topics(settings, 1)
+    before = signal_id(settings)
+    assert before == signal_id(settings) is not None
+    admin = open_admin(settings)
+    try:
+        admin.delete_topics([topics.signal])
+    finally:
+        admin.close()
+    wait_until(lambda: bool(create_topics(settings, 1)), 20, "the topic to be gone")
+    assert signal_id(settings) not in (None, before)

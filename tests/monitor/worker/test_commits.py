@@ -14,7 +14,7 @@ from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.commits import Committer
 from monitor.worker.delivery import OutcomeUnknownError
 from monitor.worker.metrics import Metrics, new_metrics
-from monitor.worker.positions import replay_offset
+from monitor.worker.positions import replay_offset, topic_id_of
 from monitor.worker.settings import SettingsInForce
 from tests.support.kafka_fakes import (
     REBALANCING,
@@ -126,6 +126,18 @@ def test_offsets_travel_with_the_replay_offset(monkeypatch: pytest.MonkeyPatch) 
     assert (last.offset, replay_offset(last)) == (3, 3)
     (state,) = bench.delivery.parcels[-1].snapshots
     assert (state.key, dict(state.headers)["input-offset"], state.partition) == (b"s", b"3", 0)
+
+
+def test_commit_and_state_name_the_topic_that_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offsets are good for no other, though it may have the same name."""
+    bench = Bench(monkeypatch)
+    bench.part.topic_id = "id"
+    bench.take_in(event=True)
+    bench.part.hasten("s")
+    bench.step()
+    parcel = bench.delivery.parcels[0]
+    assert topic_id_of(parcel.offsets[place()]) == "id"
+    assert [("topic-id", b"id") in record.headers for record in parcel.snapshots] == [True]
 
 
 def test_a_stream_that_fell_silent_still_gets_its_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,17 @@ from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.unreadable import Fault
 from monitor.errors import StateError
-from monitor.worker.positions import Snapshot, StartPoint, commit_entry, replay_offset, snapshot_headers
+from monitor.worker.positions import (
+    Snapshot,
+    StartPoint,
+    commit_entry,
+    replay_offset,
+    snapshot_headers,
+    topic_id_of,
+)
 from tests.support.kafka_fakes import Record
+
+ID = "0f9c1d3a-52d2-4b43-8d0c-6f5f6a3c2b11"
 
 
 def test_both_offsets_travel_in_a_commit() -> None:
@@ -21,10 +31,25 @@ def test_both_offsets_travel_in_a_commit() -> None:
     assert len(entry.metadata) < 100
 
 
+def test_the_topics_id_travels_in_a_commit() -> None:
+    """Where the broker gives one; whoever does not know the field passes over it."""
+    entry = commit_entry(120, 80, ID)
+    assert (replay_offset(entry), topic_id_of(entry)) == (80, ID)
+    assert json.loads(entry.metadata) == {"schema": 1, "replay": 80, "topic_id": ID}
+    assert topic_id_of(commit_entry(120, 80)) is None
+
+
+def test_a_later_releases_commit_is_read() -> None:
+    """Fields that it has added are nothing to us."""
+    entry = OffsetAndMetadata(9, '{"schema":1,"replay":7,"later":[1],"topic_id":null}', -1)
+    assert (replay_offset(entry), topic_id_of(entry)) == (7, None)
+
+
 @pytest.mark.parametrize("metadata", ["", None, "by hand", '{"schema": 1}', '{"schema":1,"replay":"x"}'])
 def test_a_commit_of_somebody_else_replays_nothing(metadata: str | None) -> None:
     """An operator may have reset the group's offsets."""
     assert replay_offset(OffsetAndMetadata(7, metadata, -1)) == 7
+    assert topic_id_of(OffsetAndMetadata(7, metadata, -1)) is None
 
 
 def test_a_replay_offset_never_lies_beyond_the_commit() -> None:
@@ -43,6 +68,22 @@ def test_the_last_snapshot_of_a_stream_counts() -> None:
         start.take(_state(key.encode(), value, snapshot_headers(group, 7, b"setting")), "us")
     start.take(_state(b"b", None, snapshot_headers("us", 9)), "us")
     assert start.snapshots == {"a": Snapshot("a", 7, b"2", b"setting")}
+
+
+def test_the_topics_id_travels_with_state() -> None:
+    """As a header; state of another topic is refused, and what names none is taken."""
+    start = StartPoint(0, 9, topic_id=ID)
+    for key, topic_id in ((b"a", ID), (b"b", "another"), (b"c", None)):
+        start.take(_state(key, b"1", snapshot_headers("us", 7, topic_id=topic_id)), "us")
+    assert start.refuse_foreign() == ["b"]
+    assert [(each.stream, each.topic_id) for each in start.snapshots.values()] == [("a", ID), ("c", None)]
+
+
+def test_without_an_id_of_the_topic_nothing_is_foreign() -> None:
+    """The broker gives none any more: nothing can be said."""
+    start = StartPoint(0, 9, 0, {"b": Snapshot("b", 7, b"", None, "another"), "c": Snapshot("c", 7, b"")})
+    start.astray = True
+    assert start.refuse_foreign() == []
 
 
 @pytest.mark.parametrize(

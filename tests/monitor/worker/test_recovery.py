@@ -39,6 +39,13 @@ class FakeOffsets:
         return self.entry
 
 
+@pytest.fixture(autouse=True)
+def _no_ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker of the tests without one gives no ids."""
+    if "integration" not in request.keywords:
+        monkeypatch.setattr("monitor.worker.recovery.signal_id", lambda _: None)
+
+
 @pytest.mark.parametrize(
     ("first", "committed", "start"),
     [
@@ -73,7 +80,7 @@ def test_a_commit_past_the_topics_end_has_an_answer(
     _with_state(monkeypatch, a=9)
     settings = KafkaSettings.model_validate({"on_lost_position": answer})
     points = start_points(FakeOffsets(2, commit_entry(9, 5), end=8), settings, [place()])
-    assert points == {place(): StartPoint(begin, begin, refused=1)}
+    assert points == {place(): StartPoint(begin, begin, refused=1, astray=True)}
     assert (
         f"commit is at 9, but the topic ends at 8: it was made anew or has lost records; beginning at {begin}"
         in caplog.text
@@ -90,6 +97,63 @@ def test_state_ahead_of_the_commit_is_another_lifes(
     offsets = FakeOffsets(0, commit_entry(9, 5))
     points = start_points(offsets, KafkaSettings(), [place()], exactly_once=exactly_once)
     assert list(points[place()].snapshots) == kept
+
+
+def _reads(monkeypatch: pytest.MonkeyPatch, topic_id: str, **snapshots: Snapshot) -> None:
+    def fill(settings: KafkaSettings, points: Any, *_: Any) -> None:
+        points[0].snapshots = dict(snapshots)
+
+    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", fill)
+    monkeypatch.setattr("monitor.worker.recovery.signal_id", lambda _: topic_id)
+
+
+@pytest.mark.parametrize(("answer", "begin"), [("earliest", 2), ("latest", 50)])
+def test_a_commit_of_another_topic_has_an_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str, begin: int
+) -> None:
+    """Though the topic has grown past it since; its state goes, and so does state that names no topic."""
+    _reads(monkeypatch, "new", a=Snapshot("a", 1, b"", None, "old"), b=Snapshot("b", 1, b""))
+    settings = KafkaSettings.model_validate({"on_lost_position": answer})
+    points = start_points(FakeOffsets(2, commit_entry(9, 5, "old")), settings, [place()])
+    assert points == {place(): StartPoint(begin, begin, topic_id="new", astray=True)}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "ecg.signal[0]: the topic was made anew: the commit at 9 and the state are of the one before; "
+        f"beginning at {begin} (kafka.on_lost_position)"
+    ]
+
+
+@pytest.mark.parametrize(("answer", "begin"), [("earliest", 2), ("latest", 50)])
+def test_state_of_another_topic_without_a_commit_has_an_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str, begin: int
+) -> None:
+    """A broker drops a group's commits with the topic, and nothing but the state is left to tell."""
+    _reads(monkeypatch, "new", a=Snapshot("a", 1, b"", None, "old"))
+    settings = KafkaSettings.model_validate({"on_lost_position": answer})
+    points = start_points(FakeOffsets(2, None), settings, [place()], exactly_once=False)
+    assert points == {place(): StartPoint(begin, begin, topic_id="new", astray=True)}
+    assert f"state of 1 streams is of the one before, and nothing is committed; beginning at {begin}" in (
+        caplog.text
+    )
+
+
+def test_old_state_beside_a_commit_of_this_topic_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of streams that have not come again it stays there for good, which is nothing to tell each time."""
+    mine = Snapshot("b", 8, b"", None, "new")
+    _reads(monkeypatch, "new", a=Snapshot("a", 1, b"", None, "old"), b=mine)
+    points = start_points(FakeOffsets(0, commit_entry(9, 5, "new")), KafkaSettings(), [place()])
+    assert points == {place(): StartPoint(5, 9, 0, {"b": mine}, topic_id="new")}
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("told", [None, "new"])
+def test_a_commit_that_names_no_topic_is_taken(monkeypatch: pytest.MonkeyPatch, told: str | None) -> None:
+    """It is an earlier release's, or the broker gave no ids; so is its state."""
+    states = {"a": Snapshot("a", 8, b""), "b": Snapshot("b", 8, b"", None, told)}
+    _reads(monkeypatch, "new", **states)
+    points = start_points(FakeOffsets(0, commit_entry(9, 5)), KafkaSettings(), [place()])
+    assert points == {place(): StartPoint(5, 9, 0, states, topic_id="new")}
 
 
 @pytest.fixture

@@ -177,6 +177,21 @@ def test_what_the_watch_has_seen_is_acted_on(bench: Bench) -> None:
     assert bench.shows('topic_partitions{topic="ecg.signal"} 6.0')
 
 
+def test_a_topic_made_anew_is_taken_up_again(bench: Bench) -> None:
+    """What is not committed is dropped; the start point says what is to be read of the new one."""
+    bench.starts[place(0)] = StartPoint(0, 0, topic_id="old")
+    bench.seen = [TopicsSeen(COUNTS, signal_id=name) for name in ("old", None, "new")]
+
+    def made_anew(_: Any) -> None:
+        bench.starts[place(0)] = StartPoint(7, 7, topic_id="new", astray=True)
+        bench.consumer.owned = {place(0)}
+
+    bench.run(bench.gain(0), bench.give(0, _record(0)), made_anew, lambda _: None)
+    assert bench.consumer.sought == {place(0): 7}
+    assert bench.shows("lost_positions_total 1.0")
+    assert bench.shows('rebalances_total{change="again"} 1.0')
+
+
 def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
     """Its last owner may have known one that we have not seen; and they are followed in every round."""
     calls: list[str] = []
