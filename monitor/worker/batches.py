@@ -136,7 +136,9 @@ class Batches:
             step = max(1, len(rows) // LATENCIES_PER_BATCH)
             pending.windows_us.extend(detection.windows.time_us[rows[::step]].tolist())
             if self._delivery.write_beats:
-                for value in beats_records(detection.windows.rows(rows), self._delivery.max_record_bytes):
+                model = self._detector.model_name, self._detector.model_version
+                windows, limit = detection.windows.rows(rows), self._delivery.max_record_bytes
+                for value in beats_records(windows, limit, *model):
                     headers = [(CONTENT_TYPE, MSGPACK.encode())]
                     pending.records.append(Outgoing(self._topics.beats, None, value, headers, int(number)))
 

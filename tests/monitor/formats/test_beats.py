@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -83,15 +85,57 @@ def test_records_of_beats_are_bounded_in_bytes(n: int, max_bytes: int) -> None:
     assert np.array_equal(np.concatenate([part.sample for _, part in parts]), before.sample)
 
 
+def test_ids_stand_once_a_record() -> None:
+    """However long they are, a row costs the same; so do words, and the model is told."""
+    long, rows = windows(1000), 1000
+    long.stream, long.session = ["s" * 200] * rows, ["t" * 200] * rows
+    value = encode_beats(long, "mitdb", "v1")
+    assert len(value) < 45 * rows + 700
+    record = msgspec.msgpack.decode(value)
+    lists = [record[name] for name in ("streams", "sessions", "kinds", "qualities")]
+    assert lists == [["s" * 200], ["t" * 200], ["beat", "fixed", "run"], ["good", "missing"]]
+    assert (record["schema"], record["model"], record["model_version"]) == (2, "mitdb", "v1")
+
+
+def test_every_part_of_a_long_table_names_the_model() -> None:
+    """And the ids that are in it, no others."""
+    parts = [msgspec.msgpack.decode(value) for value in beats_records(windows(40), 900, "mitdb", "v1")]
+    assert len(parts) > 2
+    assert {part["model_version"] for part in parts} == {"v1"}
+    assert [name for part in parts for name in part["streams"]] == [f"bed-{i}" for i in range(40)]
+
+
 def test_another_schema_of_beats_is_refused() -> None:
     """Columns of a later release are not guessed at."""
-    with pytest.raises(DecodeError, match="schema is 2"):
-        decode_beats(msgspec.msgpack.encode({"schema": 2, "columns": {}}))
+    with pytest.raises(DecodeError, match="schema is 3"):
+        decode_beats(msgspec.msgpack.encode({"schema": 3, "columns": {}}))
 
 
-def changed(**columns: object) -> bytes:
-    """A record of three windows with some columns replaced."""
-    record = msgspec.msgpack.decode(encode_beats(windows()))
+def first(windows: ScoredWindows) -> dict[str, Any]:
+    """The columns of a record of schema 1."""
+    numbers = {"sample": "<i8", "time_us": "<i8", "rr_s": "<f4", "score": "<f4", "p_value": "<f4"}
+    columns = {name: getattr(windows, name).astype(form).tobytes() for name, form in numbers.items()}
+    words = {name: getattr(windows, name) for name in ("stream", "session", "kind", "quality")}
+    return {**columns, "anomalous": windows.anomalous.tobytes(), **words}
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_the_first_schema_is_read_as_well(n: int) -> None:
+    """The topic holds it for days after an upgrade."""
+    before = windows(n)
+    after = decode_beats(msgspec.msgpack.encode({"schema": 1, "columns": first(before)}))
+    for name in ScoredWindows.__slots__:
+        assert np.asarray(getattr(after, name)).tobytes() == np.asarray(getattr(before, name)).tobytes()
+
+
+def changed_first(**columns: object) -> bytes:
+    """A record of schema 1 with some columns replaced."""
+    return msgspec.msgpack.encode({"schema": 1, "columns": first(windows()) | columns})
+
+
+def changed(lists: dict[str, object] | None = None, **columns: object) -> bytes:
+    """A record of three windows with some lists and columns replaced."""
+    record = msgspec.msgpack.decode(encode_beats(windows())) | (lists or {})
     record["columns"] |= columns
     return msgspec.msgpack.encode(record)
 
@@ -101,11 +145,22 @@ def changed(**columns: object) -> bytes:
     [
         (None, "empty"),
         (b"\xc1", "malformed"),
-        (changed(stream=["a", 5, "b"]), "field"),
-        (changed(stream=["a" * 201, "b", "c"]), "field"),
-        (changed(session=["s" * 201] * 3), "field"),
-        (changed(kind=["k" * 41] * 3), "field"),
-        (changed(stream=["a"]), "field"),
+        (changed_first(stream=["a", 5, "b"]), "field"),
+        (changed_first(stream=["a" * 201, "b", "c"]), "field"),
+        (changed_first(session=["s" * 201] * 3), "field"),
+        (changed_first(kind=["k" * 41] * 3), "field"),
+        (changed_first(stream=["a"]), "field"),
+        (changed_first(sample=np.full(3, 1 << 62).tobytes()), "field"),
+        (changed({"streams": ["a", 5, "b"]}), "field"),
+        (changed({"streams": ["a" * 201, "b", "c"]}), "field"),
+        (changed({"sessions": ["s" * 201]}), "field"),
+        (changed({"kinds": ["k" * 41] * 3}), "field"),
+        (changed({"qualities": None}), "field"),
+        (changed({"streams": ["a"]}), "field"),  # rows name a second
+        (changed(stream=["a", "b", "c"]), "field"),
+        (changed(stream=b"abc"), "field"),
+        (changed(stream=bytes(4)), "field"),
+        (changed(quality=np.full(3, 1 << 31, "<u4").tobytes()), "field"),
         (changed(score=b"abc"), "field"),
         (changed(time_us=np.full(3, 1 << 62).tobytes()), "field"),
         (changed(sample=np.full(3, -(1 << 63)).tobytes()), "field"),

@@ -97,11 +97,11 @@ def test_many_beats_are_split() -> None:
     """No record of beats outgrows the broker's limit, however long the stream's id is."""
     part = partition()
     stream = "s" * 200
-    _batches(max_record_bytes=1024).process({part: _records(stream, 0, 5)})
+    _batches(max_record_bytes=1024).process({part: _records(stream, 0, 40)})
     values = [record.value for record in _sent(part, "ecg.beats")]
     assert len(values) > 1
     assert max(map(len, values)) <= 1024
-    assert sum(len(decode_beats(value)) for value in values) == 5
+    assert sum(len(decode_beats(value)) for value in values) == 40
 
 
 def test_muted_records_move_state_and_say_nothing() -> None:
