@@ -72,7 +72,8 @@ class KafkaSettings(_Section):
     # noida-db drops a member only after this; Kafka's own default is 300 s.
     max_poll_interval_s: Seconds = 60.0
     max_poll_records: Annotated[int, Field(ge=1)] = 500
-    # Where to go on if the commit lies past the topic's end: it was made anew, or has lost records.
+    # Where to go on if the commit is of a topic of another id, or lies past its end: it was made anew, or
+    # has lost records.
     on_lost_position: Literal["earliest", "latest"] = "earliest"
     fetch_wait_s: Seconds = 0.1  # the broker answers an empty fetch after this long
     metadata_max_age_s: Seconds = 30.0  # how soon added partitions are seen

@@ -15,8 +15,10 @@ import training.errors
 from monitor import errors
 from monitor.broker.topics import topic_specs
 from monitor.config import Settings, load_settings
+from monitor.detect import snapshots
 from monitor.formats import beats, chunks, events, profiles, reviews
 from monitor.model.model import load_model
+from monitor.worker import positions
 from tests.support.deploy_files import options, subcommands
 from tests.support.project import ROOT
 
@@ -173,6 +175,22 @@ def test_topics_are_those_of_the_code() -> None:
     for name, config in specs.items():
         days = int(config.get("retention.ms", 0)) // 86_400_000
         assert rows[name] == (f"deleted after {days} days" if days else "compacted")
+
+
+def test_the_schemas_of_an_upgrade_are_those_of_the_code() -> None:
+    """What is written, and that it is read again."""
+    rows = {row[0]: row[1:] for row in table("docs/operations.md", "format", "schema written")}
+    written = {
+        "ecg.signal": chunks.CHUNK_SCHEMA,
+        "commit metadata": positions.METADATA_SCHEMA,
+        "ecg.state": snapshots.STATE_SCHEMA,
+        "ecg.beats": beats.BEATS_SCHEMA,
+        "ecg.profiles": profiles.PROFILE_SCHEMA,
+        "ecg.feedback": reviews.FEEDBACK_SCHEMA,
+    }
+    assert {name: int(row[0]) for name, row in rows.items()} == written
+    assert all(row[0] in row[1].split(", ") for row in rows.values())
+    assert rows["ecg.beats"][1] == ", ".join(map(str, beats.SCHEMAS))
 
 
 def test_beats_columns_are_those_of_the_code() -> None:

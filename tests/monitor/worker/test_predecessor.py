@@ -19,10 +19,10 @@ from monitor.model.model import load_model
 from monitor.worker.batches import Batches
 from monitor.worker.metrics import new_metrics
 from monitor.worker.partition import Outgoing, Partition
-from monitor.worker.positions import StartPoint, replay_offset
+from monitor.worker.positions import StartPoint, commit_entry, replay_offset, snapshot_headers
 from monitor.worker.settings import SettingsInForce
 from tests.support.kafka_fakes import STABLE, Record, place
-from tests.support.predecessor import Written
+from tests.support.predecessor import Written, replay_offset_of, snapshot_of
 
 WRITTEN = Written.by("f2233cd")
 ROUNDING, LEAST = 1e-3, 1e-5  # kernels round otherwise on another processor
@@ -126,3 +126,14 @@ def test_its_beats_are_columns_with_ids_in_every_row() -> None:
     assert {stream for each in WRITTEN.beats for stream in decode_beats(each.value).stream} == {
         *("bed-1", "bed-2", "bed-3")
     }
+
+
+def test_it_reads_this_releases_commits() -> None:
+    """In a group of both, and when somebody goes back: what was added it passes over."""
+    entry = commit_entry(9, 5, "0f9c1d3a-52d2-4b43-8d0c-6f5f6a3c2b11")
+    assert replay_offset_of(entry.offset, entry.metadata) == 5
+
+
+def test_it_reads_this_releases_headers_of_state() -> None:
+    """Whether it can read the state itself is a matter of its schema."""
+    assert snapshot_of(snapshot_headers("us", 7, b"setting", "id")) == (b"us", 7, b"setting")

@@ -45,3 +45,23 @@ class Written:
         records = {name: msgspec.convert(fields[name], list[Kept]) for name in fields["records"]}
         commits = [(offset, metadata) for offset, metadata in fields["commits"]]
         return cls(group=fields["group"], commits=commits, **records)
+
+
+class _Metadata(msgspec.Struct):
+    schema: int
+    replay: int
+
+
+def replay_offset_of(offset: int, metadata: str) -> int:
+    """What f2233cd makes of a commit; taken from its monitor/recovery.py."""
+    try:
+        found = msgspec.json.decode(metadata or "", type=_Metadata)
+    except msgspec.MsgspecError:
+        return offset
+    return min(found.replay, offset)
+
+
+def snapshot_of(headers: list[tuple[str, bytes]]) -> tuple[bytes, int, bytes | None]:
+    """Group, offset and setting as f2233cd takes them from a record of `ecg.state`; from the same file."""
+    fields = dict(headers)
+    return fields["group"], int(fields["input-offset"]), fields.get("setting")
