@@ -10,11 +10,12 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.detect.admission import Admitted, admit, successor
 from monitor.detect.findings import Findings, Watch, to_input
 from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
 from monitor.detect.lead_groups import LeadGroup
 from monitor.detect.made_up import made_up_minute
-from monitor.detect.order import Stream, Stretch, admit, give_up, join, new_stream
+from monitor.detect.order import Stream, Stretch, give_up, join, new_stream
 from monitor.detect.snapshots import pack, unpack
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.samples import MISSING
@@ -48,22 +49,17 @@ class Detector:
         last_chunk: dict[str, int] = {}
         for index, chunk in enumerate(chunks):
             last_chunk[chunk.stream] = index
-            known = self._streams.get(chunk.stream)
-            if known is not None and not known[0].describes(chunk):
-                # A new session, rate or set of leads: finish the old segment before its slot is given away.
-                stream, group, slot = known
-                last = [*stretches.pop(chunk.stream, []), *give_up(stream, counts)]
-                self._advance({chunk.stream: last}, found, counts)
-                group.end_segment(stream, slot, stream.expected, found)
-                self._close(chunk.stream)
             if chunk.stream not in self._streams:
                 self._open(new_stream(chunk, self._tunings.get(chunk.stream, PLAIN)))
-            released, refusal = admit(self._streams[chunk.stream][0], chunk, index, counts)
-            if refusal:
-                rejected.append(refusal)
+            waiting = stretches.setdefault(chunk.stream, [])
+            admitted = admit(self._streams[chunk.stream][0], chunk, index, counts)
+            if admitted.rejected is not None:
+                rejected.append(admitted.rejected)
             else:
                 counts["samples"] += len(chunk)
-            stretches.setdefault(chunk.stream, []).extend(released)
+            waiting.extend(admitted.stretches)
+            if admitted.conflict or admitted.anew:
+                self._interrupt(chunk.stream, admitted, waiting, index, found, counts)
         self._advance(stretches, found, counts)
         for name in last_chunk:
             self._streams[name][0].forget_clocks()
@@ -72,6 +68,31 @@ class Detector:
     def self_test(self) -> None:
         """Judge a minute of made-up ECG apart from all streams; raises whatever is wrong with us."""
         Detector(self.model).process([made_up_minute()])
+
+    def _interrupt(
+        self,
+        name: str,
+        admitted: Admitted,
+        waiting: list[Stretch],
+        index: int,
+        found: Findings,
+        counts: Counter[str],
+    ) -> None:
+        """Tell of a conflict, or begin a stream anew: what was found before it comes first."""
+        stream, group, slot = self._streams[name]
+        if admitted.anew:
+            waiting.extend(give_up(stream, counts))
+        self._advance({name: waiting.copy()}, found, counts)
+        waiting.clear()
+        if admitted.conflict:
+            found.conflict(stream, admitted.conflict)
+        if admitted.anew:  # its old segment is finished before its slot is given away
+            group.end_segment(stream, slot, stream.expected, found)
+            following = successor(stream, admitted.anew[0])
+            self._close(name)
+            self._open(following)
+            for chunk in admitted.anew:
+                waiting.extend(admit(following, chunk, index, counts).stretches)
 
     def finish(self, stream: str) -> Detection:
         """Findings of a recording's tail: what its last samples lack is taken as missing."""

@@ -84,6 +84,11 @@ class Findings:
             )
         )
 
+    def conflict(self, stream: Stream, why: str) -> None:
+        """Report that chunks came under the stream's id which are none of its own."""
+        at = stream.expected
+        self.events.append(self._event_of(stream, Kind.STREAM_CONFLICT, at, at, at, why=why))
+
     def cut_at(self, end: int) -> None:
         """Drop what is said of samples from input sample `end` on: they were padding."""
         self._rows = [row for row in self._rows if row[2] < end]

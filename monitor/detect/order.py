@@ -1,9 +1,10 @@
-"""Which samples of a stream's chunks go into the signal path: gaps, duplicates, order, new segments."""
+"""A stream's chunks that fit it, put in order: gaps, duplicates, early and late ones, clocks, segments."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from monitor.ecg.samples import MISSING, flags_of
 from monitor.formats.chunks import Chunk
 
 MAX_FILL_S = 5.0  # a longer gap begins a new segment; a shorter one is filled with missing samples
+MAX_HELD_BYTES = 1 << 18  # of early chunks; 2 s of 12 leads at 1000 Hz have 144 kB
+RATE_SLACK = 0.001  # a device may report the rate that it has just measured
 REORDER_S = 2.0  # a chunk that is early waits until so much signal has come after the hole
 CLOCK_S = 0.5  # a chunk whose start time strays so far from the sample count sets the clock anew
+CLOCK_STEP_S = 0.1  # between two settings, so that no number of small chunks makes too many
 LOOK_BACK_S = 10.0  # clock settings are kept for so long: events look back a few seconds only
 
 
@@ -30,7 +34,7 @@ class Stretch:
 
 @dataclass(slots=True)
 class Stream:
-    """What is known of a stream beside its arrays."""
+    """What is known of a stream beside its arrays. Sample numbers here are the device's plus `base`."""
 
     name: str
     session: str
@@ -43,7 +47,14 @@ class Stream:
         default_factory=list
     )  # the last gaps given up on: [first, after last)
     held: list[Chunk] = field(default_factory=list)  # early chunks, by first sample
+    base: int = 0  # so that numbers go on over a counter that wraps or begins again
+    began_us: int = 0  # start time of the session
+    chunk_samples: int = 0  # of the last chunk taken: how long its sender may be silent
+    closed: list[str] = field(default_factory=list)  # sessions before this one, oldest first
+    rival: list[Chunk] = field(default_factory=list)  # held chunks that do not fit, in their own numbers
+    conflict_told: int = -1  # sample at which a conflict was last told
     tuning: Tuning = PLAIN  # not part of a snapshot
+    partition: int = 0  # that its records come from; not part of a snapshot
 
     def time_us(self, sample: int) -> int:
         """Time of an input sample, by the last clock setting at or before it."""
@@ -58,31 +69,50 @@ class Stream:
         self.clocks = self.clocks[max(0, old - 1) :]
 
     def describes(self, chunk: Chunk) -> bool:
-        """True if the chunk continues this stream's session, leads and sampling rate."""
-        return (chunk.session, chunk.leads, chunk.rate_hz) == (self.session, self.leads, self.rate_hz)
+        """True if the chunk has this stream's session, leads in any order, and sampling rate."""
+        return chunk.session == self.session and same_shape(chunk, self.leads, self.rate_hz)
 
 
-def new_stream(chunk: Chunk, tuning: Tuning = PLAIN) -> Stream:
+def same_shape(chunk: Chunk, leads: tuple[str, ...], rate_hz: float) -> bool:
+    """True if the chunk has these leads, in whatever order, and this rate, give or take RATE_SLACK."""
+    if chunk.leads != leads and (len(chunk.leads) != len(leads) or set(chunk.leads) != set(leads)):
+        return False
+    return abs(chunk.rate_hz - rate_hz) <= RATE_SLACK * rate_hz
+
+
+def fitted(chunk: Chunk, leads: tuple[str, ...], shift: int) -> Chunk:
+    """The chunk with its columns in the order of these leads and its number shifted."""
+    if chunk.leads != leads:
+        order = [chunk.leads.index(lead) for lead in leads]
+        arrays = {name: getattr(chunk, name)[:, order] for name in ("ecg_mv", "valid", "saturated")}
+        chunk = replace(chunk, leads=leads, **arrays)
+    return replace(chunk, first_sample=chunk.first_sample + shift) if shift else chunk
+
+
+def new_stream(chunk: Chunk, tuning: Tuning = PLAIN, *, partition: int = 0, base: int = 0) -> Stream:
     """A stream that begins with this chunk."""
+    first = chunk.first_sample + base
     return Stream(
         name=chunk.stream,
         session=chunk.session,
         leads=chunk.leads,
         rate_hz=chunk.rate_hz,
-        segment=chunk.first_sample,
-        expected=chunk.first_sample,
-        clocks=[(chunk.first_sample, chunk.start_us)],
+        segment=first,
+        expected=first,
+        clocks=[(first, chunk.start_us)],
+        base=base,
+        began_us=chunk.start_us,
         tuning=tuning,
+        partition=partition,
     )
 
 
-def admit(
+def take(
     stream: Stream, chunk: Chunk, index: int, counts: Counter[str]
 ) -> tuple[list[Stretch], Rejected | None]:
-    """The stretches that this chunk releases, in order, or why it is refused."""
+    """The stretches that a chunk which fits the stream releases, in order, or why it is refused."""
     if chunk.first_sample > stream.expected:
-        stream.held = sorted([*stream.held, chunk], key=lambda held: held.first_sample)
-        return _release(stream, counts), None
+        return _hold(stream, chunk, counts), None
     skip = stream.expected - chunk.first_sample
     if skip and any(
         chunk.first_sample < after and chunk.first_sample + len(chunk) > first for first, after in stream.gaps
@@ -100,9 +130,47 @@ def admit(
     return stretches + _release(stream, counts), None
 
 
+def begin_segment(stream: Stream, chunks: list[Chunk], counts: Counter[str]) -> list[Stretch]:
+    """Go on with chunks of another numbering, by their times; what is held comes first.
+
+    The segment is a new one: nothing says how the samples before and after it hang together.
+    """
+    stretches = give_up(stream, counts)
+    late_us = chunks[0].start_us - stream.time_us(stream.expected)
+    gap = max(0, round(late_us * stream.rate_hz / 1e6))
+    stream.gaps = [*stream.gaps[-7:], (stream.expected, stream.expected + gap)] if gap else stream.gaps
+    stream.expected += gap
+    stream.base = stream.expected - chunks[0].first_sample
+    first, *stream.held = [fitted(chunk, stream.leads, stream.base) for chunk in chunks]
+    stretches.append(_stretch(stream, first, 0, fresh=True))
+    return stretches + _release(stream, counts)
+
+
 def give_up(stream: Stream, counts: Counter[str]) -> list[Stretch]:
     """All that is held, as nothing will come before it: the recording or the session is over."""
     return _release(stream, counts, wait=False)
+
+
+def _hold(stream: Stream, chunk: Chunk, counts: Counter[str]) -> list[Stretch]:
+    """Keep an early chunk for a while; one that is held already, or too much of them, is not kept."""
+    if covered(chunk, stream.held):
+        counts["duplicates"] += 1
+        return []
+    stream.held = sorted([*stream.held, chunk], key=lambda held: held.first_sample)
+    return _release(stream, counts, wait=held_bytes(stream.held) <= MAX_HELD_BYTES)
+
+
+def covered(chunk: Chunk, by: Sequence[Chunk]) -> bool:
+    """True if one of these chunks has all its sample numbers."""
+    end = chunk.first_sample + len(chunk)
+    return any(
+        each.first_sample <= chunk.first_sample and each.first_sample + len(each) >= end for each in by
+    )
+
+
+def held_bytes(chunks: Sequence[Chunk]) -> int:
+    """What these chunks add to a snapshot, uncompressed."""
+    return sum(each.ecg_mv.nbytes + each.valid.nbytes + each.saturated.nbytes for each in chunks)
 
 
 def _release(stream: Stream, counts: Counter[str], *, wait: bool = True) -> list[Stretch]:
@@ -138,7 +206,8 @@ def _bridge(stream: Stream, gap: int) -> list[Stretch]:
 
 def _stretch(stream: Stream, chunk: Chunk, skip: int, *, fresh: bool) -> Stretch:
     stray = chunk.start_us - stream.time_us(chunk.first_sample)
-    if abs(stray) > CLOCK_S * 1e6:
+    since = chunk.first_sample - stream.clocks[-1][0]
+    if abs(stray) > CLOCK_S * 1e6 and (fresh or since >= CLOCK_STEP_S * stream.rate_hz):
         stream.clocks.append((chunk.first_sample, chunk.start_us))
     stream.expected = chunk.first_sample + len(chunk)
     flags = flags_of(chunk.valid, chunk.saturated)

@@ -14,19 +14,25 @@ from monitor.detect.order import Stream
 from monitor.errors import StateError
 from monitor.formats.chunks import Chunk
 
-STATE_SCHEMA = 1
+STATE_SCHEMA = 2
+_READ_SCHEMAS = (1, STATE_SCHEMA)  # 1: before there were rivals and a base of numbers
 _MAX_BYTES = 1 << 26
+_HELD = ("held", "rival")  # fields of a stream that are chunks
+_APART = (*_HELD, "tuning", "partition")
 # What sound MessagePack of another shape raises, beside damaged bytes.
 _BROKEN = (zstandard.ZstdError, msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError)
 
 
 def pack(stream: Stream, arrays: Mapping[str, Mapping[str, NDArray[Any]]], model_version: str) -> bytes:
     """Compressed MessagePack of a stream's facts, held chunks and arrays."""
-    facts = {name: getattr(stream, name) for name in Stream.__slots__ if name not in ("held", "tuning")}
+    facts = {name: getattr(stream, name) for name in Stream.__slots__ if name not in _APART}
     record = {
         "schema": STATE_SCHEMA,
         "model_version": model_version,
-        "stream": {**facts, "held": [_pack_chunk(chunk) for chunk in stream.held]},
+        "stream": {
+            **facts,
+            **{name: [_pack_chunk(chunk) for chunk in getattr(stream, name)] for name in _HELD},
+        },
         "arrays": {
             part: {name: _pack_array(a) for name, a in fields.items()} for part, fields in arrays.items()
         },
@@ -42,8 +48,8 @@ def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[st
         plain = zstandard.ZstdDecompressor().decompress(state, max_output_size=_MAX_BYTES)
         record = msgspec.msgpack.decode(plain)
         found = record["schema"], record["model_version"], record["stream"]["name"]
-        wanted = STATE_SCHEMA, model_version, name
-        if found != wanted:
+        if found[0] not in _READ_SCHEMAS or found[1:] != (model_version, name):
+            wanted = _READ_SCHEMAS, model_version, name
             raise StateError(f"snapshot has schema, model version and stream {found}, wanted {wanted}")
         facts = record["stream"]
         stream = Stream(
@@ -52,7 +58,7 @@ def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[st
                 "leads": tuple(facts["leads"]),
                 "clocks": [(at, us) for at, us in facts["clocks"]],
                 "gaps": [(first, after) for first, after in facts["gaps"]],
-                "held": [_unpack_chunk(chunk) for chunk in facts["held"]],
+                **{name: [_unpack_chunk(chunk) for chunk in facts.get(name, ())] for name in _HELD},
             }
         )
         arrays = {

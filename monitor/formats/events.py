@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SIGNAL_LOST = "signal.lost"
     SIGNAL_POOR = "signal.poor"
     SIGNAL_RESTORED = "signal.restored"
+    STREAM_CONFLICT = "stream.conflict"
 
 
 # 1 is looked at first. Technical kinds speak of the measurement, the others of the patient.
@@ -42,8 +43,9 @@ PRIORITY = {
     Kind.SIGNAL_LOST: 2,
     Kind.SIGNAL_POOR: 3,
     Kind.SIGNAL_RESTORED: 4,
+    Kind.STREAM_CONFLICT: 2,
 }
-TECHNICAL = frozenset({Kind.SIGNAL_LOST, Kind.SIGNAL_POOR, Kind.SIGNAL_RESTORED})
+TECHNICAL = frozenset({Kind.SIGNAL_LOST, Kind.SIGNAL_POOR, Kind.SIGNAL_RESTORED, Kind.STREAM_CONFLICT})
 
 
 # Whoever may write to the topic may write anything: what is read is what a page can reckon with.

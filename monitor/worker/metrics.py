@@ -61,10 +61,11 @@ SCORES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 WINDOWS = ("beat", "fixed")
 BATCH_RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 QUALITIES = ("good", "noise", "saturated", "flat", "missing")
-# Of monitor.broker.unreadable, monitor.formats.chunks and monitor.worker.suspects; the detector adds its own.
+# Of monitor.broker.unreadable, monitor.formats.chunks, monitor.worker.suspects and monitor.detect.admission.
 REASONS = (
     *("empty", "content_type", "malformed", "schema_version", "field", "truncated"),
-    *("not_finite", "too_long", "key", "failed", "unreadable"),
+    *("not_finite", "too_long", "key", "start_us", "failed", "unreadable"),
+    *("out_of_order", "closed_session"),
 )
 STAGES = ("decode", "filter", "detect", "score", "decide", "produce", "commit")
 
@@ -103,6 +104,13 @@ class Metrics:
         self.gaps = self._counter("gaps", "Gaps found in the sample numbers of streams")
         self.duplicates = self._counter("duplicates", "Chunks ignored because their samples had been seen")
         self.reordered = self._counter("reordered", "Chunks that came out of order and were put right")
+        self.wraps = self._counter("wraps", "Sample counters that came to their end and went on from 0")
+        self.restarts = self._counter(
+            "restarts", "Streams that went over to another numbering, other leads, rate or an old session"
+        )
+        self.conflicts = self._counter(
+            "conflicting_chunks", "Chunks dropped since they fit nothing that their stream has"
+        )
         self.dead_letters = self._counter("dead_letters", "Records sent to the dead-letter topic", "reason")
         self.profiles = self._counter("profile_records", "Records of ecg.profiles read", "outcome")
         self.streams_active = self._gauge("streams_active", "Streams that sent within the silence limit")
@@ -200,6 +208,9 @@ class Metrics:
             "gaps": self.gaps,
             "duplicates": self.duplicates,
             "reordered": self.reordered,
+            "wraps": self.wraps,
+            "restarts": self.restarts,
+            "conflicts": self.conflicts,
             "beats": self.beats,
         }
         for name, count in counts.items():
