@@ -1,17 +1,20 @@
 """What a chunk is to its stream, by session, sample number, start time, leads and rate: the one place.
 
-A chunk *fits* if it goes on with the stream's numbering, or is so near that a few were lost, or if its time
-agrees with its number. What does not fit is a *rival*: a device that began its counter again, a counter that
-jumped, other leads or another rate, an old session, a second sender. Numbers alone can't tell which, so a
-rival is held until it has gone on for longer than the stream's own sender pauses between chunks, and then
-the stream goes over to it, nothing lost; if the stream's own sender goes on beside it, it is dropped, and
-that is an event. All this depends on the chunks alone, never on a clock of ours. docs/formats.md has the table.
+A chunk *fits* if it goes on with the stream's numbering, or is so near that a few were lost, or if it is
+old and its time agrees with its number. What does not fit is a *rival*: a counter that began again or jumped,
+other leads or another rate, an old session, a second sender. Numbers alone can't tell which, so a rival is
+held until it has gone on for longer than the stream's own sender pauses between chunks; then the stream goes
+over to it, nothing lost. If the stream's own sender goes on beside it, it is dropped, and that is an event.
+All this depends on the chunks alone, never on a clock of ours; docs/formats.md has the table.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from monitor.detect.interface import Rejected
 from monitor.detect.order import (
@@ -23,6 +26,7 @@ from monitor.detect.order import (
     begin_segment,
     covered,
     fitted,
+    give_up,
     held_bytes,
     new_stream,
     same_shape,
@@ -35,6 +39,7 @@ AGREE_SHARE = 0.002  # a device's clock and its sampling clock drift apart
 WRAPS = (1 << 16, 1 << 24, 1 << 31, 1 << 32)  # at which counters begin again at 0
 RIVAL_S = 30.0  # of signal that does not fit: then it is the stream, whatever its times say
 TOLD_EVERY_S = 60.0  # of the stream's signal between two events that tell of a conflict
+RECENT_CHUNKS = 4  # whose samples are known again
 SESSIONS_KEPT = 8  # of those that are closed
 
 
@@ -52,12 +57,13 @@ def admit(stream: Stream, chunk: Chunk, index: int, counts: Counter[str]) -> Adm
     """Take a chunk of the stream in, hold it, or refuse it; `index` is its place in the batch."""
     if chunk.session != stream.session:
         return _of_another_session(stream, chunk, index, counts)
-    if not same_shape(chunk, stream.leads, stream.rate_hz):
-        return _rival(stream, chunk, counts)
-    shift = _shift(stream, chunk)
+    shift = _shift(stream, chunk) if same_shape(chunk, stream.leads, stream.rate_hz) else None
     if shift is None:
         return _rival(stream, chunk, counts)
     mine = fitted(chunk, stream.leads, stream.base + shift)
+    seen = (mine.first_sample, len(mine), zlib.crc32(np.ascontiguousarray(mine.ecg_mv).tobytes()))
+    if _led_astray(stream, mine.first_sample) or _had_otherwise(stream, seen):
+        return _rival(stream, chunk, counts)
     if shift > 0:
         stream.base += shift
         counts["wraps"] += 1
@@ -66,10 +72,18 @@ def admit(stream: Stream, chunk: Chunk, index: int, counts: Counter[str]) -> Adm
     if rejected is not None or alive < stream.expected:
         return Admitted(stretches, rejected)  # an old one: it does not show that its sender goes on
     stream.chunk_samples = len(mine)
-    # A rival that begins where this chunk ends may yet be the same device, begun again.
-    if stream.rival and stream.rival[0].start_us < stream.time_us(alive) - 1e6 * REORDER_S / 4:
+    stream.recent = [*stream.recent[1 - RECENT_CHUNKS :], seen]
+    if stream.rival and _outlived(stream, alive):
         return Admitted(stretches, conflict=_drop_rival(stream, counts))
     return Admitted(stretches)
+
+
+def conclude(stream: Stream, counts: Counter[str]) -> list[Stretch]:
+    """All that is held, as the recording or the session is over: also what came last after a long gap."""
+    stretches = give_up(stream, counts)
+    if stream.rival and _came_last(stream):
+        stretches += begin_segment(stream, *_taken(stream, counts), counts)
+    return stretches
 
 
 def successor(stream: Stream, chunk: Chunk) -> Stream:
@@ -79,12 +93,8 @@ def successor(stream: Stream, chunk: Chunk) -> Stream:
         following = new_stream(chunk, stream.tuning, partition=stream.partition)
         following.closed = [*closed, stream.session][-SESSIONS_KEPT:]
         return following
-    late_s = (chunk.start_us - stream.time_us(stream.expected)) / 1e6
-    base = stream.base
-    if not _agrees(stream, chunk.first_sample + base, chunk.start_us):
-        base = stream.expected + max(0, round(late_s * stream.rate_hz)) - chunk.first_sample
-    following = new_stream(chunk, stream.tuning, partition=stream.partition, base=base)
-    following.closed = stream.closed
+    following = new_stream(chunk, stream.tuning, partition=stream.partition, base=_base_for(stream, chunk))
+    following.began_us, following.closed = stream.began_us, stream.closed
     return following
 
 
@@ -96,19 +106,22 @@ def _of_another_session(stream: Stream, chunk: Chunk, index: int, counts: Counte
         return Admitted(rejected=Rejected(index, "closed_session", message))
     if chunk.session in stream.closed or chunk.start_us < stream.began_us - 1e6 * AGREE_S:
         return _rival(stream, chunk, counts)
-    conflict = _drop_rival(stream, counts) if stream.rival else None
+    conflict = _drop_rival(stream, counts) if stream.rival and not _came_last(stream) else None
     return Admitted(conflict=conflict, anew=[chunk])
 
 
 def _shift(stream: Stream, chunk: Chunk) -> int | None:
     """What makes the chunk's number fit, beside the stream's base: 0, or a wrap; None if nothing does."""
     first = chunk.first_sample + stream.base
-    gap = first - stream.expected
-    if 0 <= gap <= MAX_FILL_S * stream.rate_hz or _agrees(stream, first, chunk.start_us):
+    newest = max([stream.expected, *(held.first_sample + len(held) for held in stream.held)])
+    gap = first - newest
+    if gap <= MAX_FILL_S * stream.rate_hz and (
+        first >= stream.expected or _agrees(stream, first, chunk.start_us)
+    ):
         return 0
     for period in WRAPS:
         for shift in (period, -period):  # the second: a chunk from before the wrap that comes after it
-            near = abs(gap + shift) <= MAX_FILL_S * stream.rate_hz
+            near = first + shift >= 0 and gap + shift <= MAX_FILL_S * stream.rate_hz
             if near and _agrees(stream, first + shift, chunk.start_us):
                 return shift
     return None
@@ -121,6 +134,21 @@ def _agrees(stream: Stream, sample: int, start_us: int) -> bool:
     return stray_s <= AGREE_S + AGREE_SHARE * gap_s
 
 
+def _had_otherwise(stream: Stream, seen: tuple[int, int, int]) -> bool:
+    """True if a chunk of the same numbers was had a moment ago, with other samples: by another sender."""
+    return any(seen[:2] == other[:2] and seen != other for other in stream.recent)
+
+
+def _led_astray(stream: Stream, first: int) -> bool:
+    """True if the chunk lies in a long gap after which little came: a single jump may have made the gap."""
+    return any(
+        begin <= first < after
+        and after - begin > MAX_FILL_S * stream.rate_hz
+        and stream.expected - after < RIVAL_S * stream.rate_hz
+        for begin, after in stream.gaps
+    )
+
+
 def _rival(stream: Stream, chunk: Chunk, counts: Counter[str]) -> Admitted:
     """Hold a chunk that does not fit, and go over to its like once they have gone on for long enough."""
     conflict = None
@@ -129,33 +157,79 @@ def _rival(stream: Stream, chunk: Chunk, counts: Counter[str]) -> Admitted:
     if covered(chunk, stream.rival):
         counts["duplicates"] += 1
         return Admitted(conflict=conflict)
+    if not stream.rival:
+        stream.rival_since = stream.expected
     stream.rival = sorted([*stream.rival, chunk], key=lambda held: held.first_sample)
     if not _persists(stream):
         return Admitted(conflict=conflict)
-    chunks, stream.rival = stream.rival, []
-    counts["restarts"] += 1
+    chunks, base = _taken(stream, counts)
     if stream.describes(chunks[0]):
-        return Admitted(begin_segment(stream, chunks, counts), conflict=conflict)
+        return Admitted(begin_segment(stream, chunks, base, counts), conflict=conflict)
     return Admitted(conflict=conflict, anew=chunks)
 
 
 def _goes_on(rival: list[Chunk], chunk: Chunk) -> bool:
+    """True if the chunk may come from the sender of these."""
     first, last = rival[0], rival[-1]
     if chunk.session != first.session or not same_shape(chunk, first.leads, first.rate_hz):
         return False
+    before = first.first_sample - (chunk.first_sample + len(chunk))
     after = chunk.first_sample - (last.first_sample + len(last))
-    return chunk.first_sample >= first.first_sample and after <= MAX_FILL_S * first.rate_hz
+    return max(before, after) <= MAX_FILL_S * first.rate_hz
 
 
 def _persists(stream: Stream) -> bool:
-    """True if the rival has gone on beyond the time at which the stream's own sender was due."""
+    """True if the rival has gone on for longer than the stream's own sender is ever silent."""
     first, last = stream.rival[0], stream.rival[-1]
-    seconds = sum(map(len, stream.rival)) / first.rate_hz
-    if seconds >= RIVAL_S or held_bytes(stream.rival) > MAX_HELD_BYTES:
+    seconds = _extent(stream.rival) / first.rate_hz
+    silent_s = stream.chunk_samples / stream.rate_hz + REORDER_S
+    if held_bytes(stream.rival) > MAX_HELD_BYTES or seconds >= max(RIVAL_S, silent_s):
         return True
     end_us = last.start_us + len(last) * 1e6 / last.rate_hz
-    due_us = stream.time_us(stream.expected) + 1e6 * (stream.chunk_samples / stream.rate_hz + REORDER_S)
-    return seconds >= REORDER_S and end_us >= due_us
+    return seconds >= silent_s and end_us >= stream.time_us(stream.expected) + 1e6 * silent_s
+
+
+def _extent(chunks: list[Chunk]) -> int:
+    """How many samples chunks in order have, those that repeat others counted once."""
+    total, end = 0, chunks[0].first_sample
+    for chunk in chunks:
+        after = chunk.first_sample + len(chunk)
+        total += max(0, after - max(end, chunk.first_sample))
+        end = max(end, after)
+    return total
+
+
+def _outlived(stream: Stream, alive: int) -> bool:
+    """True if the stream's own sender went on, to this sample, beside the rival.
+
+    One that begins where this chunk ends may yet be the same device, begun again.
+    """
+    beside = stream.rival[0].start_us < stream.time_us(alive) - 1e6 * REORDER_S / 4
+    return beside or alive - stream.rival_since > REORDER_S * stream.rate_hz
+
+
+def _came_last(stream: Stream) -> bool:
+    """True if the rival came after all that the stream has, and only a long gap or a new count parts them."""
+    first = stream.rival[0]
+    return stream.describes(first) and first.start_us >= stream.time_us(stream.expected) - 1e6 * AGREE_S
+
+
+def _taken(stream: Stream, counts: Counter[str]) -> tuple[list[Chunk], int]:
+    """The rival's chunks, which are the stream's now, and the base of their numbers."""
+    chunks, stream.rival = stream.rival, []
+    base = _base_for(stream, chunks[0])
+    if base != stream.base or not stream.describes(chunks[0]):
+        counts["restarts"] += 1
+    return chunks, base
+
+
+def _base_for(stream: Stream, chunk: Chunk) -> int:
+    """The base with which a chunk comes after all that was had: by its own numbers, else by its time."""
+    first = chunk.first_sample + stream.base
+    if first >= stream.expected and _agrees(stream, first, chunk.start_us):
+        return stream.base
+    late_s = (chunk.start_us - stream.time_us(stream.expected)) / 1e6
+    return stream.expected + max(0, round(late_s * stream.rate_hz)) - chunk.first_sample
 
 
 def _drop_rival(stream: Stream, counts: Counter[str]) -> str | None:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detect.admission import Admitted, admit, successor
+from monitor.detect.admission import Admitted, admit, conclude, successor
 from monitor.detect.findings import Findings, Watch, to_input
 from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
 from monitor.detect.lead_groups import LeadGroup
 from monitor.detect.made_up import made_up_minute
-from monitor.detect.order import Stream, Stretch, give_up, join, new_stream
+from monitor.detect.order import Stream, Stretch, join, new_stream
 from monitor.detect.snapshots import pack, unpack
 from monitor.ecg.filters import INTERNAL_RATE_HZ
 from monitor.ecg.samples import MISSING
@@ -81,7 +81,7 @@ class Detector:
         """Tell of a conflict, or begin a stream anew: what was found before it comes first."""
         stream, group, slot = self._streams[name]
         if admitted.anew:
-            waiting.extend(give_up(stream, counts))
+            waiting.extend(conclude(stream, counts))
         self._advance({name: waiting.copy()}, found, counts)
         waiting.clear()
         if admitted.conflict:
@@ -100,7 +100,7 @@ class Detector:
         counts: Counter[str] = Counter()
         found = Findings(self.model)
         spec = self.model.manifest.windows
-        last = give_up(known, counts)
+        last = conclude(known, counts)
         self._advance({stream: [*last, _padding(known, spec)]}, found, counts)
         found.cut_at(known.expected)
         if to_input(known, spec.fixed_span // 2) >= known.expected:

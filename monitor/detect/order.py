@@ -43,15 +43,15 @@ class Stream:
     segment: int  # input sample number of the segment's first sample
     expected: int  # input sample number that comes next
     clocks: list[tuple[int, int]] = field(default_factory=list)  # (sample, µs), oldest first
-    gaps: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # the last gaps given up on: [first, after last)
+    gaps: list[tuple[int, int]] = field(default_factory=list)  # the last ones given up: [first, after)
     held: list[Chunk] = field(default_factory=list)  # early chunks, by first sample
     base: int = 0  # so that numbers go on over a counter that wraps or begins again
     began_us: int = 0  # start time of the session
     chunk_samples: int = 0  # of the last chunk taken: how long its sender may be silent
     closed: list[str] = field(default_factory=list)  # sessions before this one, oldest first
     rival: list[Chunk] = field(default_factory=list)  # held chunks that do not fit, in their own numbers
+    recent: list[tuple[int, int, int]] = field(default_factory=list)  # first sample, length, CRC-32 of chunks
+    rival_since: int = 0  # what was expected when they began
     conflict_told: int = -1  # sample at which a conflict was last told
     tuning: Tuning = PLAIN  # not part of a snapshot
     partition: int = 0  # that its records come from; not part of a snapshot
@@ -130,19 +130,21 @@ def take(
     return stretches + _release(stream, counts), None
 
 
-def begin_segment(stream: Stream, chunks: list[Chunk], counts: Counter[str]) -> list[Stretch]:
-    """Go on with chunks of another numbering, by their times; what is held comes first.
+def begin_segment(stream: Stream, chunks: list[Chunk], base: int, counts: Counter[str]) -> list[Stretch]:
+    """Go on with chunks after a long gap, or of another numbering; what is held comes first.
 
     The segment is a new one: nothing says how the samples before and after it hang together.
     """
     stretches = give_up(stream, counts)
-    late_us = chunks[0].start_us - stream.time_us(stream.expected)
-    gap = max(0, round(late_us * stream.rate_hz / 1e6))
-    stream.gaps = [*stream.gaps[-7:], (stream.expected, stream.expected + gap)] if gap else stream.gaps
+    gap = max(0, chunks[0].first_sample + base - stream.expected)
+    if gap:
+        counts["gaps"] += 1
+        stream.gaps = [*stream.gaps[-7:], (stream.expected, stream.expected + gap)]
     stream.expected += gap
     stream.base = stream.expected - chunks[0].first_sample
     first, *stream.held = [fitted(chunk, stream.leads, stream.base) for chunk in chunks]
     stretches.append(_stretch(stream, first, 0, fresh=True))
+    stream.chunk_samples = len(first)
     return stretches + _release(stream, counts)
 
 

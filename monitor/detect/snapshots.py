@@ -45,6 +45,8 @@ def pack(stream: Stream, arrays: Mapping[str, Mapping[str, NDArray[Any]]], model
 def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[str, dict[str, NDArray[Any]]]]:
     """The inverse; raises StateError if the bytes are broken, or of another schema, model or stream."""
     try:
+        if zstandard.frame_content_size(state) > _MAX_BYTES:  # which the library reserves
+            raise StateError(f"snapshot of {name!r:.60} promises more than {_MAX_BYTES} bytes")
         plain = zstandard.ZstdDecompressor().decompress(state, max_output_size=_MAX_BYTES)
         record = msgspec.msgpack.decode(plain)
         found = record["schema"], record["model_version"], record["stream"]["name"]
@@ -57,6 +59,7 @@ def unpack(state: bytes, model_version: str, name: str) -> tuple[Stream, dict[st
                 **facts,
                 "leads": tuple(facts["leads"]),
                 "clocks": [(at, us) for at, us in facts["clocks"]],
+                "recent": [(first, n, crc) for first, n, crc in facts.get("recent", ())],
                 "gaps": [(first, after) for first, after in facts["gaps"]],
                 **{name: [_unpack_chunk(chunk) for chunk in facts.get(name, ())] for name in _HELD},
             }

@@ -10,6 +10,7 @@ const WORDS = {
   "signal.lost": "signal lost",
   "signal.poor": "poor signal",
   "signal.restored": "signal restored",
+  "stream.conflict": "two senders",
 };
 const SIGNS = { 1: "▲", 2: "◆", 3: "●", 4: "○" };
 const MEANING = { 1: "look now", 2: "look soon", 3: "when you can", 4: "for the record" };
@@ -21,7 +22,7 @@ const VERDICTS = {
 };
 
 /** What a person may call a beat or an episode: those that speak of the patient. */
-export const PATIENT_KINDS = Object.keys(WORDS).filter((kind) => !kind.startsWith("signal."));
+export const PATIENT_KINDS = Object.keys(WORDS).filter((kind) => !/^(signal|stream)\./.test(kind));
 export const ALL_KINDS = Object.keys(WORDS);
 
 /** "strange beat". */

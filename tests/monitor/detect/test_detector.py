@@ -386,7 +386,8 @@ def test_another_session_rate_or_lead_starts_anew(change: dict[str, object]) -> 
     """The stream is learned again, and says what it says in a detector of its own."""
     old, rate_hz = ecg_of(20), float(str(change.get("rate_hz", RATE_HZ)))
     leads = len(change.get("leads", ("", "")))  # type: ignore[arg-type]
-    new = chunk_of(ecg_of(20, rate_hz=rate_hz, leads=leads, seed=5), **{"rate_hz": rate_hz, **change})  # type: ignore[arg-type]
+    ecg_mv, begin_us = ecg_of(23, rate_hz=rate_hz, leads=leads, seed=5), 20_000_000
+    new = chunk_of(ecg_mv, 5000, start_us=begin_us, **{"rate_hz": rate_hz, **change})  # type: ignore[arg-type]
     detector = Detector(small_model())
     detector.process([chunk_of(old)])
     found = outcome([detector.process([new])])["a"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.detect.order import CLOCK_S, MAX_FILL_S, REORDER_S, Stream, Stretch, admit, join, new_stream
+from monitor.detect.order import CLOCK_S, MAX_FILL_S, REORDER_S, Stream, Stretch, join, new_stream, take
 from monitor.ecg.samples import MISSING, SATURATED
 from monitor.formats.chunks import Chunk
 from tests.support.made_up import chunk_of
@@ -37,7 +37,7 @@ class Desk:
     def take(self, *chunks: Chunk) -> Desk:
         """Admit chunks one after the other."""
         for index, chunk in enumerate(chunks):
-            released, refusal = admit(self.stream, chunk, index, self.counts)
+            released, refusal = take(self.stream, chunk, index, self.counts)
             self.stretches += released
             self.reasons += [refusal.reason] if refusal else []
         return self

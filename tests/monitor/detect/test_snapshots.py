@@ -96,6 +96,15 @@ def test_truncated_bytes_are_refused(share: float) -> None:
         unpack(state[: int(share * len(state))], "v1", "a")
 
 
+def test_a_promise_of_memory_is_refused() -> None:
+    """A frame that says it holds terabytes is not believed, and no memory is reserved for it."""
+    frame = bytearray(zstandard.ZstdCompressor().compress(bytes(1000)))
+    frame[5:13] = (1 << 42).to_bytes(8, "little")
+    frame[4] |= 0b11100000  # the size has eight bytes
+    with pytest.raises(StateError):
+        unpack(bytes(frame), "v1", "a")
+
+
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_damage_is_refused(place: float, bit: int) -> None:

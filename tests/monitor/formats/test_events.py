@@ -122,9 +122,9 @@ def test_ids_cannot_be_forged_by_joining() -> None:
 
 
 def test_the_vocabulary_is_whole() -> None:
-    """Every kind has a priority, and technical is what speaks of the signal."""
+    """Every kind has a priority, and technical is what speaks of the signal and its sender."""
     assert set(PRIORITY) == set(Kind)
-    assert {kind for kind in Kind if kind.startswith("signal.")} == TECHNICAL
+    assert {kind for kind in Kind if kind.startswith(("signal.", "stream."))} == TECHNICAL
     assert all(1 <= priority <= 4 for priority in PRIORITY.values())
     assert BASE.priority == PRIORITY[BASE.kind]
     assert msgspec.structs.replace(BASE, kind=Kind.SIGNAL_LOST).technical
