@@ -17,6 +17,7 @@ CHUNK_SCHEMA = 1
 MAX_SAMPLE = 1 << 43  # 279 years at 1000 Hz; its time, at the lowest rate, still has a date
 CONTENT_TYPE = "content-type"  # the header that says how a record is encoded
 MSGPACK = "application/msgpack"
+MSGPACK_TOO = ("application/x-msgpack", "application/vnd.msgpack")  # its names before and beside
 JSON = "application/json"
 INVALID = -32768  # int16 code of a sample that was not measured
 MAX_SAMPLES = 60_000  # one minute at 1000 Hz; a longer chunk would stall its partition's other streams
@@ -48,7 +49,8 @@ class _Header(msgspec.Struct, kw_only=True):
     stream: StreamId
     session: Annotated[str, Meta(min_length=1, max_length=200)]
     first_sample: Annotated[int, Meta(ge=0, le=MAX_SAMPLE)]
-    start_us: Annotated[int, Meta(ge=0, le=1 << 53)]  # of first_sample, µs since the epoch
+    # Of first_sample, µs since the epoch; monitor.formats.signal_records says which are live.
+    start_us: Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]
     rate_hz: float
     leads: Annotated[list[Lead], Meta(min_length=1, max_length=12)]
 
@@ -108,8 +110,8 @@ def content_type_of(record: Any) -> str:
     said = {name.lower(): value for name, value in record.headers or ()}.get(CONTENT_TYPE)
     if said is None:
         return JSON if (record.value or b"").lstrip()[:1] == b"{" else MSGPACK
-    media_type, _, _ = said.decode("utf-8", "replace").partition(";")
-    return str(media_type).strip().lower()
+    media_type: str = said.decode("utf-8", "replace").partition(";")[0].strip().lower()
+    return MSGPACK if media_type in MSGPACK_TOO else media_type
 
 
 def encode_chunk(

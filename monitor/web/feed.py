@@ -19,9 +19,10 @@ from monitor.broker.unreadable import check_readable
 from monitor.config import KafkaSettings, WebSettings
 from monitor.errors import BrokerError, DecodeError
 from monitor.formats.beats import decode_beats
-from monitor.formats.chunks import content_type_of, decode_chunk
+from monitor.formats.chunks import content_type_of
 from monitor.formats.profiles import decode_profile
 from monitor.formats.reviews import decode_review
+from monitor.formats.signal_records import decode_signal
 from monitor.web.held.events import EventHeld, read_event
 from monitor.web.held.frames import CATCH_UP_S
 from monitor.web.held.store import Store
@@ -237,7 +238,7 @@ class Feed:
 
     def _take_signal(self, record: Any, received_us: int, fresh: Fresh) -> None:
         kind = content_type_of(record)
-        chunk = decode_chunk(record.value, kind, record.key)
+        chunk = decode_signal(record)
         recent = received_us > time.time_ns() // 1000 - (CATCH_UP_S + 10) * 1e6
         frame = self._store.take_chunk(chunk, record.value, kind, received_us, recent=recent)
         if frame is not None:

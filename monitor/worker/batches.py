@@ -14,9 +14,10 @@ from monitor.config import DeliverySettings, Topics
 from monitor.detect.interface import Detection, StreamDetector
 from monitor.errors import DecodeError
 from monitor.formats.beats import beats_records
-from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk, content_type_of, decode_chunk
+from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk
 from monitor.formats.dead_letters import dead_letter
 from monitor.formats.events import CLOUDEVENT, encode_event
+from monitor.formats.signal_records import decode_signal
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Outgoing, Partition
 from monitor.worker.settings import SettingsInForce
@@ -102,7 +103,7 @@ class Batches:
                 try:
                     check_readable(record)
                     self.suspects.check(partition.place, record.offset)
-                    chunk = decode_chunk(record.value, content_type_of(record), record.key)
+                    chunk = decode_signal(record)
                 except DecodeError as error:
                     self._bury(partition, record, error.reason, str(error))
                     continue
