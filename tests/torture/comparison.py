@@ -13,7 +13,7 @@ import numpy as np
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.figures import Figure, figure
 
-Verdict = tuple[Hashable, Hashable]  # what is judged, and all that is said of it
+Verdict = tuple[Any, Hashable]  # what is judged, which is hashable, and all that is said of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,24 +43,26 @@ class Ground:
             self._servers = self.stack.enter_context(embedded_broker("kafka", self.folder / "broker"))
         return self._servers
 
-    def bench(self, name: str, **settings: Any) -> Bench:
-        """Topics and a group of a section's own."""
+    def bench(self, name: str, servers: str | None = None, **settings: Any) -> Bench:
+        """Topics and a group of a section's own, on the shared broker if on no other."""
         place = self.folder / name
         place.mkdir(parents=True, exist_ok=True)
-        return Bench(self.servers(), place, **settings)
+        return Bench(servers or self.servers(), place, **settings)
 
     def note(self, section: str, **facts: Any) -> None:
         """Something to be kept beside the figures."""
         self.particular.setdefault(section, {}).update(facts)
 
-    def judged(self, section: str, bench: Bench, watch: Watch) -> list[Figure]:
-        """What was written against the undisturbed run over the input."""
+    def judged(
+        self, section: str, bench: Bench, watch: Watch, streams: Collection[str] | None = None
+    ) -> list[Figure]:
+        """What was written against the undisturbed run over the input; of these streams, or of all."""
         settle(bench)
-        undisturbed = Undisturbed(record.value for record in bench.read("signal"))
-        events = compare(undisturbed.events(), event_verdicts(each.value for each in bench.read("events")))
-        beats = compare(
-            undisturbed.beats(), beat_verdicts(decode_beats(each.value) for each in bench.read("beats"))
-        )
+        undisturbed = Undisturbed(of_streams(bench.read("signal"), streams))
+        written = of_streams(bench.read("events"), streams)
+        rows = beat_verdicts(decode_beats(each.value) for each in bench.read("beats"))
+        events = compare(undisturbed.events(), event_verdicts(written))
+        beats = compare(undisturbed.beats(), (row for row in rows if streams is None or row[0][0] in streams))
         self._keep(section, events=events, beats=beats)
         self.note(section, chunks=undisturbed.chunks)
         back = len(watch.moved_back)
@@ -75,6 +78,12 @@ class Ground:
         for what, differences in found.items():
             if differences.examples:
                 self.note(section, **{f"{what}_that_differ": differences.examples})
+
+
+def of_streams(records: Iterable[Any], streams: Collection[str] | None) -> Iterator[bytes]:
+    """The values of those records whose key is one of the streams, or of all."""
+    keys = None if streams is None else {stream.encode() for stream in streams}
+    return (record.value for record in records if keys is None or record.key in keys)
 
 
 def settle(bench: Bench) -> None:

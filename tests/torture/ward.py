@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from kafka import TopicPartition
+
 from monitor.recordings.excerpt import read_excerpt
 from monitor.recordings.recording import Recording, encode_slice
 from tests.support.background import beside
 from tests.support.daemon.harness import START_US, Bench, producer
 
+MARKED_S = 20.0
 APART_S = 61  # of the recording from one stream to the next, so that no two are alike
 
 
@@ -23,6 +26,7 @@ class Ward:
         self._bench = bench
         self.streams = [f"{prefix}-{index}" for index in range(streams)]
         self.seconds = 0  # that every stream has sent
+        self._marks = 0
         self._lock = threading.Lock()  # chunks of a stream leave in their order
 
     def send(self, seconds: int) -> None:
@@ -42,6 +46,18 @@ class Ward:
 
         with beside(run):
             yield
+
+    def mark(self) -> dict[TopicPartition, int]:
+        """A chunk to every partition, each of a stream of its own; where each partition then ends."""
+        self._marks += 1
+        with producer(self._bench.settings()) as out:
+            sent = [
+                out.send(self._bench.topic("signal"), value, key=stream.encode(), partition=number)
+                for number in range(self._bench.partitions)
+                for stream, value in seconds_of([f"mark-{number}"], self._marks)
+            ]
+            places = [one.get(timeout=MARKED_S) for one in sent]
+        return {TopicPartition(each.topic, each.partition): each.offset + 1 for each in places}
 
     def _second(self, out: Any) -> None:
         with self._lock:

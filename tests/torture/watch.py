@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,14 +49,18 @@ class Watch:
 
     def await_end(self, timeout_s: float) -> float:
         """Wait until all input that is there is committed; the seconds that it took."""
-        began, ends = time.monotonic(), self.ends()
+        return self.await_(self.ends(), timeout_s)
+
+    def await_(self, ends: Mapping[TopicPartition, int], timeout_s: float) -> float:
+        """Wait until the input up to these offsets is committed; the seconds that it took."""
+        began = time.monotonic()
         while left := {p.partition: (self.committed.get(p, 0), ends[p]) for p in self._behind(ends)}:
             if time.monotonic() - began > timeout_s:
                 raise TimeoutError(f"not committed after {timeout_s:.0f} s: {left}")
             time.sleep(0.05)
         return time.monotonic() - began
 
-    def _behind(self, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
+    def _behind(self, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
         return [place for place, end in ends.items() if self.committed.get(place, 0) < end]
 
     def _run(self) -> None:

@@ -47,6 +47,7 @@ class Bench:
     kafka: dict[str, Any] = field(default_factory=dict)
     delivery: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    replication: int = 1
 
     def __post_init__(self) -> None:
         own = uuid.uuid4().hex[:8]
@@ -59,7 +60,7 @@ class Bench:
         }
         self.delivery = {"snapshot_interval_s": 0.4, "commit_interval_s": 0.2, **self.delivery}
         self.metrics = {"port": 0, **self.metrics}
-        create_topics(self.settings().kafka, self.partitions)
+        create_topics(self.settings().kafka, self.partitions, self.replication)
 
     def settings(self, instance: str | None = None) -> Settings:
         """The settings in force for one worker."""
