@@ -6,41 +6,20 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from monitor.formats.chunks import Lead
 from tests.support.daemon.harness import Bench, chunk, ecg, producer, wait_until, worker
+from tests.support.daemon.poison import BAD_KEY, REFUSED
 
 pytestmark = pytest.mark.integration
 LIMIT = 50_000
 
 
-def _changed(**fields: Any) -> bytes:
-    return msgspec.msgpack.encode({**msgspec.msgpack.decode(chunk("bad", 0)), **fields})
-
-
-HUGE = b"\xc1" + b"x" * 400_000
-BAD: dict[str, tuple[bytes | None, str, str]] = {
-    "malformed": (b"\xc1\xff", "application/msgpack", "malformed"),
-    "truncated": (_changed(samples=b"odd"), "application/msgpack", "truncated"),
-    "cut short": (chunk("bad", 0)[:-10], "application/msgpack", "malformed"),
-    "wrong version": (_changed(schema=99), "application/msgpack", "schema_version"),
-    "not finite": (_changed(rate_hz=float("nan")), "application/msgpack", "not_finite"),
-    "NaN in JSON": (b'{"schema": 1, "samples": [[NaN]]}', "application/json", "not_finite"),
-    "huge": (HUGE, "application/msgpack", "malformed"),
-    "empty": (b"", "application/msgpack", "empty"),
-    "no value": (None, "application/msgpack", "empty"),
-    "another format": (b"<xml/>", "text/xml", "content_type"),
-    "another's key": (chunk("good", 0, leads=(Lead("V1"),)), "application/msgpack", "key"),
-}
-
-
 def _send_bad(bench: Bench) -> None:
     with producer(bench.settings()) as out:
-        for value, kind, _ in BAD.values():
+        for value, kind, _ in REFUSED.values():
             headers = [("content-type", kind.encode())]
-            out.send(bench.topic("signal"), value, key=b"bad", headers=headers)
+            out.send(bench.topic("signal"), value, key=BAD_KEY, headers=headers)
 
 
 @pytest.fixture
@@ -51,7 +30,7 @@ def buried(broker: str, tmp_path: Path) -> tuple[Bench, list[tuple[Any, dict[str
     _send_bad(bench)
     with worker(bench, "one"):
         bench.send(ecg(streams=3, first=4, last=8))
-        wanted = len(BAD)
+        wanted = len(REFUSED)
         wait_until(lambda: len(bench.read("deadletter")) >= wanted, 20, "the dead letters")
         wait_until(lambda: sum(map(len, bench.events().values())) >= 8, 20, "the events")
     letters = bench.read("deadletter")
@@ -64,7 +43,7 @@ def test_bad_records_are_put_aside_and_good_streams_unharmed(
     """Each has its reason, place, hash and length; long ones are cut; events are those of the good."""
     bench, letters = buried
     sent = {record.offset: record for record in bench.read("signal")}
-    assert [headers["reason"] for _, headers in letters] == [reason for *_, reason in BAD.values()]
+    assert [headers["reason"] for _, headers in letters] == [reason for *_, reason in REFUSED.values()]
     for letter, headers in letters:
         source = sent[int(headers["source-offset"])]
         value = source.value or b""
@@ -73,7 +52,7 @@ def test_bad_records_are_put_aside_and_good_streams_unharmed(
         assert int(headers["length"]) == len(value)
         assert headers["content-type"] == dict(source.headers)["content-type"].decode()
         assert (letter.key, letter.value) == (source.key, value[:LIMIT])
-    good = [record for record in sent.values() if record.key != b"bad"]
+    good = [record for record in sent.values() if record.key != BAD_KEY]
     assert bench.events() == bench.expected_of(good)
 
 
@@ -94,9 +73,9 @@ def test_dead_letters_are_written_once(broker: str, tmp_path: Path) -> None:
     bench.send(ecg(streams=2, first=0, last=3))
     _send_bad(bench)
     with worker(bench, "one"):
-        wait_until(lambda: len(bench.read("deadletter")) == len(BAD), 20, "the dead letters")
+        wait_until(lambda: len(bench.read("deadletter")) == len(REFUSED), 20, "the dead letters")
     bench.send(ecg(streams=2, first=3, last=9))
     with worker(bench, "one") as again:
         again.says("from 0, output from")
         wait_until(lambda: sum(map(len, bench.events().values())) >= 6, 20, "the events")
-    assert len(bench.read("deadletter")) == len(BAD)
+    assert len(bench.read("deadletter")) == len(REFUSED)

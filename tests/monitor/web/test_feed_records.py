@@ -22,6 +22,7 @@ from monitor.web.feed import Feed
 from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics, new_web_metrics
 from monitor.web.views.rows import rows
+from tests.support.daemon.poison import NESTS
 from tests.support.web.made import START_US, chunk_value, event, limits, store_of, windows
 from tests.support.web.pages import client, page
 
@@ -118,17 +119,7 @@ def test_random_bytes_are_counted(topic: str, value: bytes | None, key: bytes | 
 
 
 @pytest.mark.parametrize("topic", VALID)
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"[" * 100_000,
-        b'{"data":' * 100_000,
-        b"\x91" * 100_000,
-        b"\x81\xa4data" * 100_000,
-        b'{"schema":1,"id":' + b"9" * 5000 + b"}",
-    ],
-    ids=["lists", "maps", "packed lists", "packed maps", "digits"],
-)
+@pytest.mark.parametrize("value", NESTS.values(), ids=NESTS)
 def test_a_nest_without_end_does_not_end_the_feed(topic: str, value: bytes) -> None:
     """A decoder's RecursionError is one record's."""
     feed, metrics = feed_into(Store(limits()))

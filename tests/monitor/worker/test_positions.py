@@ -19,6 +19,7 @@ from monitor.worker.positions import (
     snapshot_headers,
     topic_id_of,
 )
+from tests.support.daemon.poison import no_snapshots
 from tests.support.kafka_fakes import Record
 
 ID = "0f9c1d3a-52d2-4b43-8d0c-6f5f6a3c2b11"
@@ -86,16 +87,7 @@ def test_without_an_id_of_the_topic_nothing_is_foreign() -> None:
     assert start.refuse_foreign() == []
 
 
-@pytest.mark.parametrize(
-    ("key", "headers"),
-    [
-        (b"\xff", snapshot_headers("us", 7)),
-        (b"a", [("group", b"us")]),
-        (b"a", [("group", b"us"), ("input-offset", b"seven")]),
-        (b"a", [("group", b"us"), ("input-offset", b"\xff")]),
-        (b"a", [("group", b"us"), ("input-offset", None)]),
-    ],
-)
+@pytest.mark.parametrize(("key", "headers"), no_snapshots("us"))
 def test_what_is_no_snapshot_is_refused(key: bytes, headers: Any) -> None:
     """And what was there before stays."""
     start = StartPoint(0, 9)
