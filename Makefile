@@ -51,7 +51,7 @@ bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
 	@mkdir -p build
 	$(BIN)/ecg-monitor bench --json build/bench.json $(ARGS)
 
-torture: $(STAMP)  ## kill workers on KAFKA_HOME, compare what they wrote; ARGS="--short", ARGS="--only crash"
+torture: $(STAMP)  ## kill, freeze, poison on KAFKA_HOME, compare what was written; ARGS="--short", ARGS="--only crash"
 	$(BIN)/python -m tests.torture --json build/torture.json $(ARGS)
 
 dashboards: $(STAMP)  ## write deploy/grafana/dashboards from deploy/grafana/*.py

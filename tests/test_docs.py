@@ -21,6 +21,7 @@ from monitor.model.model import load_model
 from monitor.worker import positions
 from tests.support.deploy_files import options, subcommands
 from tests.support.project import ROOT
+from tests.torture.sections import SECTIONS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -112,6 +113,17 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_what_shows_a_promise_is_there() -> None:
+    """Every test and section of the torture that reliability.md names exists, and no section is left out."""
+    text = read("docs/reliability.md")
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text):
+        assert (ROOT / path).is_file(), path
+        assert not name or f"def {name}(" in read(path), (path, name)
+    rows = [row[0] for row in table("docs/reliability.md", "section", "what is done")]
+    assert rows == list(SECTIONS)
+    assert set(re.findall(r"torture `(\w+)`", text)) <= set(rows)
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

@@ -1,4 +1,4 @@
-"""Worker processes killed at any moment, and their output compared; needs KAFKA_HOME.
+"""Worker processes killed, frozen and poisoned, and their output compared; needs KAFKA_HOME.
 
     python -m tests.torture --json build/torture.json
     python -m tests.torture --short --only crash
