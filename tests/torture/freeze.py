@@ -5,24 +5,25 @@ from __future__ import annotations
 import random
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from monitor.formats.figures import Figure, figure
-from tests.support.daemon.harness import WorkerProcess
+from tests.support.daemon.harness import wait_until
 from tests.torture.crash import side_by_side
 from tests.torture.ground import Ground
 from tests.torture.ward import Ward
 from tests.torture.watch import Watch
-from tests.torture.workers import ended, running, took_up
+from tests.torture.workers import Served, ended, running, share, took_up
 
 NAME = "freeze"
-FREEZES, FREEZES_SHORT = 60, 8
+FREEZES, FREEZES_SHORT = 60, 6
+PARTITIONS = 6
 STREAMS, SPEED = 10, 2.0
 SESSION_S, TRANSACTION_S = 3.0, 3.0
 BEYOND_S = 3.0, 6.0  # its session, that a worker stands still: its open transaction is waited for as well
 AT_WORK_S = 0.3, 2.0  # before the next one
-BACK_S = 20.0  # for a thawed one to have partitions again
+BACK_S = 30.0  # for a thawed one to have its share again
 CAUGHT_UP_S = 120.0
 
 
@@ -60,7 +61,7 @@ class Freezer:
         }
         self.section = f"{NAME}/{pair.name}"
         self.bench = ground.bench(
-            f"{NAME}-{pair.name}", partitions=6, kafka=kafka, delivery={"snapshot_interval_s": 2.0}
+            f"{NAME}-{pair.name}", partitions=PARTITIONS, kafka=kafka, delivery={"snapshot_interval_s": 2.0}
         )
         self.ward = Ward(self.bench, STREAMS)
         self.watch = stack.enter_context(Watch(self.bench))
@@ -75,19 +76,16 @@ class Freezer:
             frozen, other = self._moments.sample(self.workers, 2)
             self._freeze(frozen, other)
 
-    def _freeze(self, frozen: WorkerProcess, other: WorkerProcess) -> None:
-        before, of_other = took_up(frozen), took_up(other)
+    def _freeze(self, frozen: Served, other: Served) -> None:
+        before = took_up(other)
         frozen.process.send_signal(signal.SIGSTOP)
         time.sleep(SESSION_S + self._moments.uniform(*BEYOND_S))
         self.freezes += 1
-        self.taken_over += took_up(other) > of_other
+        self.taken_over += took_up(other) > before
         frozen.process.send_signal(signal.SIGCONT)
-        deadline = time.monotonic() + BACK_S
-        while time.monotonic() < deadline and frozen.process.poll() is None:
-            if took_up(frozen) > before:
-                self.came_back += 1
-                return
-            time.sleep(0.05)
+        with suppress(AssertionError):  # the figure tells
+            wait_until(lambda: share(self.workers, PARTITIONS), BACK_S, "both to work")
+            self.came_back += 1
 
     def figures(self, ground: Ground) -> list[Figure]:
         """Let them catch up, and compare."""
@@ -97,7 +95,7 @@ class Freezer:
             figure("freezes", self.freezes, self.section, target=1),
             # One that nobody replaced has put nothing to the test.
             figure("freezes_in_which_another_took_over", self.taken_over, self.section, target=self.freezes),
-            figure("thawed_that_took_up_again", self.came_back, self.section, target=self.freezes),
+            figure("thawed_that_have_a_share_again", self.came_back, self.section, target=self.freezes),
             ended(self.workers, self.section),
             *ground.judged(self.section, self.bench, self.watch),
         ]

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from monitor.formats.beats import decode_beats
 from monitor.formats.figures import Figure, figure
 from tests.support.daemon.harness import Bench, wait_until
@@ -19,7 +17,7 @@ from tests.torture.poisoner import Poisoner, dribbling, letters_of, seconds_for
 from tests.torture.reference import Undisturbed
 from tests.torture.ward import Ward
 from tests.torture.watch import Watch
-from tests.torture.workers import Served, await_partitions, ended, served, vitals
+from tests.torture.workers import Served, await_partitions, counted, ended, served, vitals
 
 NAME = "poison"
 STREAMS, SPEED = 10, 1.0
@@ -85,14 +83,14 @@ def _under_way(
         with dribbling(workers[0].port, DRIBBLERS):
             slowest_s = max(slowest_s, seconds_for(partial(workers[0].answer, "/healthz")))
     wanted = len(workers) * poisoner.profiles
-    profiles = partial(_counted, workers, "ecg_monitor_profile_records_total", outcome="refused")
+    profiles = partial(counted, workers, "ecg_monitor_profile_records_total", outcome="refused")
     _await_at_least(profiles, wanted)
-    refused = _counted(workers, "ecg_monitor_restores_total", outcome="refused")
+    refused = counted(workers, "ecg_monitor_restores_total", outcome="refused")
     return [
         figure("healthz_beside_dribblers_s", slowest_s, NAME, target=ANSWER_S, better="lower"),
-        figure("profiles_not_counted", wanted - profiles(), NAME, target=0, better="lower"),
+        figure("profiles_notcounted", wanted - profiles(), NAME, target=0, better="lower"),
         # Partitions that have moved while the workers started are read twice.
-        figure("snapshots_counted", refused, NAME, target=poisoner.snapshots),
+        figure("snapshotscounted", refused, NAME, target=poisoner.snapshots),
     ]
 
 
@@ -100,13 +98,13 @@ def _of_the_page(bench: Bench, poisoner: Poisoner, page: Served, streams: list[s
     sent = {"events": poisoner.events, "feedback": poisoner.reviews, "profiles": poisoner.profiles}
     missing = 0.0
     for name, count in sent.items():
-        counted = partial(_counted, [page], "ecg_web_bad_records_total", topic=bench.topic(name))
-        _await_at_least(counted, count)
-        missing += max(0.0, count - counted())
-    held = _counted([page], "ecg_web_streams")
+        bad = partial(counted, [page], "ecg_web_bad_records_total", topic=bench.topic(name))
+        _await_at_least(bad, count)
+        missing += max(0.0, count - bad())
+    held = counted([page], "ecg_web_streams")
     return [
         figure("page_not_well", float(page.answer("/healthz")[0] != 200), NAME, target=0, better="lower"),
-        figure("page_not_counted", missing, NAME, target=0, better="lower"),
+        figure("page_notcounted", missing, NAME, target=0, better="lower"),
         figure("page_streams", held, NAME, target=len(streams)),
         figure("page_peak_mb", vitals(page.process.pid).peak_mb, NAME, target=PAGE_MB, better="lower"),
     ]
@@ -133,14 +131,3 @@ def _await_at_least(value: partial[float], wanted: float) -> None:
         wait_until(lambda: value() >= wanted, 20.0, "all to be counted")
     except AssertionError:
         return  # the figure tells
-
-
-def _counted(processes: list[Served], name: str, **labels: str) -> float:
-    """The sum of a metric over these processes."""
-    return sum(
-        sample.value
-        for one in processes
-        for family in text_string_to_metric_families(one.answer("/metrics")[1])
-        for sample in family.samples
-        if sample.name == name and labels.items() <= sample.labels.items()
-    )

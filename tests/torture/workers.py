@@ -10,9 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from monitor.broker.embedded import HOST, free_ports
 from monitor.formats.figures import Figure, figure
-from tests.support.daemon.harness import REAL_WORKER, Bench, WorkerProcess, wait_until, worker
+from tests.support.daemon.harness import Bench, WorkerProcess, wait_until
 from tests.support.project import CLI
 
 START_S = 60.0
@@ -50,10 +52,10 @@ def served(bench: Bench, instance: str | None = None, words: Sequence[str] = ())
 
 
 @contextmanager
-def running(bench: Bench, names: Iterable[str | None]) -> Iterator[list[WorkerProcess]]:
+def running(bench: Bench, names: Iterable[str | None]) -> Iterator[list[Served]]:
     """Workers that have taken up partitions, each; gone at the end."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(worker(bench, name, command=REAL_WORKER)) for name in names]
+        workers = [stack.enter_context(served(bench, name)) for name in names]
         await_partitions(workers)
         yield workers
 
@@ -66,6 +68,23 @@ def await_partitions(workers: Iterable[WorkerProcess]) -> None:
 def took_up(one: WorkerProcess) -> int:
     """How often it has taken up partitions."""
     return one.text().count("took up")
+
+
+def counted(processes: Iterable[Served], name: str, **labels: str) -> float:
+    """The sum of a metric over these processes."""
+    return sum(
+        sample.value
+        for one in processes
+        for family in text_string_to_metric_families(one.answer("/metrics")[1])
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def share(workers: Sequence[Served], partitions: int) -> bool:
+    """Whether each has some of so many partitions, and none is held twice."""
+    held = [counted([one], "ecg_monitor_partitions_assigned") for one in workers]
+    return min(held) > 0 and sum(held) == partitions
 
 
 def ended(workers: Iterable[WorkerProcess], section: str) -> Figure:
