@@ -15,12 +15,14 @@ import zstandard
 from kafka import TopicPartition
 
 from monitor.errors import DecodeError
-from monitor.formats.chunks import decode_chunk
+from monitor.formats.chunks import CONTENT_TYPE, decode_chunk
 from monitor.formats.events import decode_event
 from monitor.formats.figures import Figure
 from monitor.formats.profiles import decode_profile
 from monitor.formats.reviews import decode_review
+from monitor.formats.signal_records import decode_signal
 from tests.support.daemon import poison
+from tests.support.kafka_fakes import Record
 from tests.torture.flat import growth
 from tests.torture.ground import of_streams
 from tests.torture.ids import longest_take_up_s
@@ -119,7 +121,7 @@ def test_letters_of_good_streams_are_seen() -> None:
 def test_poison_is_refused_by_its_reason(value: bytes | None, kind: str, reason: str) -> None:
     """Else it would not be wanted as a dead letter."""
     with pytest.raises(DecodeError) as caught:
-        decode_chunk(value, kind, poison.BAD_KEY)
+        decode_signal(Record(value, key=poison.BAD_KEY, headers=[(CONTENT_TYPE, kind.encode())]))
     assert caught.value.reason == reason
 
 
