@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kafka.errors import KafkaError
 
 from monitor.broker.clients import listens, open_admin
-from monitor.broker.topics import described, id_of, mirrors, problems_of
+from monitor.broker.topics import described, differ, id_of, mirrors, problems_of
 from monitor.config import Settings
 from monitor.errors import BrokerError
 
@@ -34,6 +34,31 @@ class TopicsSeen:
     problems: tuple[str, ...] = ()  # a sentence each
     unread: frozenset[int] = frozenset()  # partitions of `signal` that no member of the group has
     signal_id: str | None = None  # the id of the topic `signal`; None: not there, or the broker gives none
+
+
+class TopicIdentity:
+    """Tells the loop when the topic that is read was made anew, by what the watch and the client see.
+
+    The client is the quicker: it can't fetch from the new topic without having heard of it, unless that was
+    there before the old one was missed.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._client: str | None = None  # as the client knew it last
+        self._told: str | None = None
+
+    def tell(self, topic_id: str | None) -> None:
+        """What the watch has seen."""
+        self._told = topic_id
+
+    def is_another(self, consumer: Any, read: Iterable[str | None]) -> bool:
+        """Whether something new has been seen that is none of the ids of what is read."""
+        known = consumer._cluster.topic_id(self._name)  # kafka-python 3.0.12: of its metadata, not asked
+        client, told = str(known) if known else self._client, self._told
+        new = {told, client if client != self._client else None}
+        self._client, self._told = client, None
+        return any(differ(one, other) for one in new for other in read)
 
 
 class TopicWatch:

@@ -90,6 +90,11 @@ def create_topics(settings: KafkaSettings, partitions: int = PARTITIONS, replica
         admin.close()
 
 
+def differ(first: str | None, second: str | None) -> bool:
+    """Whether two ids are of two topics; of one that is not known nothing can be said."""
+    return first is not None and second is not None and first != second
+
+
 def _create(admin: Any, spec: TopicSpec) -> None:
     wanted = {
         "num_partitions": spec.partitions,

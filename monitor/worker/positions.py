@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from kafka.structs import OffsetAndMetadata
 
+from monitor.broker.topics import differ
 from monitor.broker.unreadable import fault_of
 from monitor.errors import StateError
 
@@ -50,11 +51,6 @@ def topic_id_of(committed: OffsetAndMetadata) -> str | None:
         return msgspec.json.decode(committed.metadata or "", type=_Metadata).topic_id
     except msgspec.MsgspecError:
         return None
-
-
-def differ(first: str | None, second: str | None) -> bool:
-    """Whether two ids are of two topics; of one that is not known nothing can be said."""
-    return first is not None and second is not None and first != second
 
 
 @dataclass(frozen=True, slots=True)

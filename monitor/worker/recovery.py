@@ -11,10 +11,10 @@ from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import no_step, offsets_of, place_name, read_to
-from monitor.broker.topics import signal_id
+from monitor.broker.topics import differ, signal_id
 from monitor.config import KafkaSettings
 from monitor.errors import StateError
-from monitor.worker.positions import StartPoint, differ, replay_offset, topic_id_of
+from monitor.worker.positions import StartPoint, replay_offset, topic_id_of
 
 logger = logging.getLogger(__name__)
 

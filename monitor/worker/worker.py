@@ -12,7 +12,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_consumer
-from monitor.broker.topic_watch import TopicWatch
+from monitor.broker.topic_watch import TopicIdentity, TopicWatch
 from monitor.broker.topics import check_topics
 from monitor.broker.transactions import Deadline
 from monitor.config import Settings
@@ -29,7 +29,6 @@ from monitor.worker.health import Health
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
 from monitor.worker.polls import Polls
-from monitor.worker.positions import differ
 from monitor.worker.profile_reader import ProfileReader
 from monitor.worker.recovery import start_points
 from monitor.worker.settings import SettingsInForce
@@ -64,6 +63,7 @@ class Worker:
         self._consumer: Any = None
         self._delivery: Delivery | None = None
         self._watch: TopicWatch | None = None
+        self._identity = TopicIdentity(settings.kafka.topics.signal)
         self._untaken: set[TopicPartition] = set()  # ours, but their state is not here yet
         self._retry_s = 0.0  # before which taking up is not tried again
         self._stop = False
@@ -167,6 +167,9 @@ class Worker:
         logger.info("worker stopped")
 
     def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        if self._identity.is_another(self._consumer, [each.topic_id for each in self._owned.values()]):
+            self._start_over("the topic that is read was made anew")
+            return  # what was polled may be of either
         taken, left = self._polls.take({place: polled[place] for place in polled if place in self._owned})
         for place, offset in left.items():
             self._consumer.seek(place, offset)
@@ -235,8 +238,7 @@ class Worker:
         self._health.topic_problems = seen.problems
         self._gauges.topics(seen.counts)
         self._profiles.cover(seen.counts.get(self._settings.kafka.topics.profiles, 0))
-        if any(differ(partition.topic_id, seen.signal_id) for partition in self._owned.values()):
-            self._start_over("the topic that is read was made anew")
+        self._identity.tell(seen.signal_id)
         if seen.unread:
             logger.warning("partitions %s are read by nobody, joining again", sorted(seen.unread))
             self._joining.again()

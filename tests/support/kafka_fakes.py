@@ -64,6 +64,8 @@ class FakeConsumer:
         self.rejoins = 0
         self.answers = True
         self._coordinator = SimpleNamespace(request_rejoin=self._rejoin)
+        self.topic_id: str | None = None
+        self._cluster = SimpleNamespace(topic_id=lambda _: self.topic_id)
         self._listener: Any = None
 
     def _rejoin(self) -> None:

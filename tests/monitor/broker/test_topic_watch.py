@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from monitor.broker.topic_watch import TopicWatch
+from monitor.broker.topic_watch import TopicIdentity, TopicWatch
 from monitor.config import Settings, load_settings
 from tests.support.daemon.harness import wait_until
 
@@ -140,3 +141,32 @@ def test_one_that_never_started_is_stopped_all_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr("monitor.broker.topic_watch.listens", lambda _: False)
     assert _looks(watch) is None
     watch.stop()
+
+
+def _client(topic_id: str | None) -> Any:
+    return SimpleNamespace(_cluster=SimpleNamespace(topic_id=lambda _: topic_id))
+
+
+def test_a_client_that_hears_of_another_topic_tells_it_once() -> None:
+    """While the topic is away it knows none."""
+    identity = TopicIdentity("ecg.signal")
+    told = [identity.is_another(_client(known), ["old"]) for known in ("old", "old", None, "new", "new")]
+    assert told == [False, False, False, True, False]
+
+
+def test_a_client_that_is_behind_is_not_believed() -> None:
+    """The watch has told of the new one, which is read by now; the client still knows the one before."""
+    identity = TopicIdentity("ecg.signal")
+    assert not identity.is_another(_client("old"), ["old"])
+    identity.tell("new")
+    assert identity.is_another(_client("old"), ["old"])
+    assert not identity.is_another(_client("old"), ["new"])
+    assert not identity.is_another(_client("new"), ["new"])
+
+
+def test_where_the_broker_gives_no_ids_nothing_is_another() -> None:
+    """Nor where nothing is read yet."""
+    identity = TopicIdentity("ecg.signal")
+    identity.tell("new")
+    assert not identity.is_another(_client(None), [None])
+    assert not identity.is_another(_client("new"), [])

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from monitor.broker.clients import open_admin
+from monitor.broker.clients import open_admin, open_consumer
 from monitor.broker.topics import (
     create_topics,
     partition_counts,
@@ -95,6 +95,10 @@ def test_a_topic_made_anew_has_another_id(kafka_broker: str) -> None:
     create_topics(settings, 1)
     before = signal_id(settings)
     assert before == signal_id(settings) is not None
+    consumer = open_consumer(settings)  # which names it in the same way, in kafka-python 3.0.12
+    consumer.partitions_for_topic(topics.signal)
+    assert str(consumer._cluster.topic_id(topics.signal)) == before
+    consumer.close(timeout_ms=1000)
     admin = open_admin(settings)
     try:
         admin.delete_topics([topics.signal])

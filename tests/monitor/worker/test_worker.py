@@ -21,7 +21,7 @@ from monitor.formats.events import decode_event
 from monitor.formats.profiles import Profile
 from monitor.worker.health import Health
 from monitor.worker.metrics import new_metrics
-from monitor.worker.positions import Snapshot, StartPoint
+from monitor.worker.positions import Snapshot, StartPoint, topic_id_of
 from monitor.worker.settings import ProfileRecord
 from monitor.worker.worker import Worker
 from tests.support.daemon.harness import CHUNK, chunk
@@ -190,6 +190,22 @@ def test_a_topic_made_anew_is_taken_up_again(bench: Bench) -> None:
     assert bench.consumer.sought == {place(0): 7}
     assert bench.shows("lost_positions_total 1.0")
     assert bench.shows('rebalances_total{change="again"} 1.0')
+
+
+def test_nothing_of_a_topic_made_anew_is_taken_for_the_old_one(bench: Bench) -> None:
+    """Its client has heard of it: what came with the same poll may be of either, and is read again."""
+    bench.starts[place(0)] = StartPoint(0, 0, topic_id="old")
+    bench.consumer.topic_id = "old"
+
+    def made_anew(_: Any) -> None:
+        bench.starts[place(0)] = StartPoint(0, 0, topic_id="new", astray=True)
+        bench.consumer.owned, bench.consumer.topic_id = {place(0)}, "new"
+        bench.consumer.polls.append({place(0): [_record(1)]})
+
+    bench.run(bench.gain(0), bench.give(0, _record(0)), made_anew, bench.give(0, _record(0)))
+    commits = [parcel.offsets[place(0)] for parcel in bench.delivery.parcels]
+    assert {(each.offset, topic_id_of(each)) for each in commits} == {(1, "old"), (1, "new")}
+    assert bench.detector.memory["s"].chunks == 1
 
 
 def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
