@@ -173,12 +173,15 @@ FAULTS = (
     ),
     PanelSpec(
         title="Gaps and repeats",
-        description="Gaps in the sample numbers, chunks put back in order and chunks seen twice, a second.",
+        description="Gaps in the sample numbers, chunks put back in order, seen twice or of a second sender, "
+        "counters begun again, a second.",
         unit="ops",
         queries=(
             (f"sum(rate(ecg_monitor_gaps_total{{{WORKERS}}}{RATE}))", "gaps"),
             (f"sum(rate(ecg_monitor_reordered_total{{{WORKERS}}}{RATE}))", "put in order"),
             (f"sum(rate(ecg_monitor_duplicates_total{{{WORKERS}}}{RATE}))", "seen twice"),
+            (f"sum(rate(ecg_monitor_conflicting_chunks_total{{{WORKERS}}}{RATE}))", "of a second sender"),
+            (f"sum(rate(ecg_monitor_restarts_total{{{WORKERS}}}{RATE}))", "begun again"),
         ),
     ),
     PanelSpec(

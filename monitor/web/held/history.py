@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detect.order import CLOCK_S
+from monitor.detect.order import CLOCK_S, RATE_SLACK
 from monitor.formats.chunks import Chunk, Lead, compacted, decode_adc, decode_chunk
 from monitor.web.held.limits import weigh
 
 RECORD_BYTES = 400  # of Python's own for each record kept, on top of its value
-RATE_TOLERANCE = 1e-3  # a device may give the rate that it has just measured
 _RECENT = 8  # records back in which one that was sent twice, or that this one continues, is looked for
 
 
@@ -24,7 +23,7 @@ class Held:
     """One chunk as received; decoded anew whenever somebody looks, which is rarer than its coming.
 
     rate_hz and leads are those of the first of the records that it continues: its own rate may differ by
-    RATE_TOLERANCE, and its columns may come in another order.
+    RATE_SLACK, and its columns may come in another order.
     """
 
     session: str
@@ -168,7 +167,7 @@ class SignalHistory:
         for old in self._newest():
             if (
                 old.session == chunk.session
-                and math.isclose(old.rate_hz, chunk.rate_hz, rel_tol=RATE_TOLERANCE)
+                and math.isclose(old.rate_hz, chunk.rate_hz, rel_tol=RATE_SLACK)
                 and set(old.leads) == set(chunk.leads)
             ):
                 return old
