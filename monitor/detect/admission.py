@@ -71,7 +71,7 @@ def admit(stream: Stream, chunk: Chunk, index: int, counts: Counter[str]) -> Adm
     alive = mine.first_sample + len(mine)
     if rejected is not None or alive < stream.expected:
         return Admitted(stretches, rejected)  # an old one: it does not show that its sender goes on
-    stream.chunk_samples = len(mine)
+    stream.chunk_samples, stream.drift = len(mine), chunk.rate_hz / stream.rate_hz - 1
     stream.recent = [*stream.recent[1 - RECENT_CHUNKS :], seen]
     if stream.rival and _outlived(stream, alive):
         return Admitted(stretches, conflict=_drop_rival(stream, counts))

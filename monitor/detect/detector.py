@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.detect.admission import Admitted, admit, conclude, successor
 from monitor.detect.findings import Findings, Watch, to_input
-from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
+from monitor.detect.interface import PLAIN, Detection, Rejected, Source, Tuning
 from monitor.detect.lead_groups import LeadGroup
 from monitor.detect.made_up import made_up_minute
 from monitor.detect.order import Stream, Stretch, join, new_stream
@@ -36,33 +36,37 @@ class Detector:
         self.model, self._gate_noise, self._watch = model, gate_noise, watch
         self.model_name, self.model_version = model.name, model.version
         self._groups: dict[int, LeadGroup] = {}  # by number of leads
-        self._streams: dict[str, tuple[Stream, LeadGroup, int]] = {}  # with lead group and slot
-        self._tunings: dict[str, Tuning] = {}  # those that set anything
+        self._streams: dict[Source, tuple[Stream, LeadGroup, int]] = {}  # with lead group and slot
+        self._tunings: dict[Source, Tuning] = {}  # those that set anything
         self._stages: dict[str, float] = defaultdict(float)
 
-    def process(self, chunks: Sequence[Chunk]) -> Detection:
-        """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
+    def process(self, chunks: Sequence[Chunk], partitions: Sequence[int] = ()) -> Detection:
+        """Findings of chunks of many streams in arrival order; several of one stream are allowed.
+
+        partitions: that each chunk comes from; none: all from partition 0.
+        """
         counts: Counter[str] = Counter()
         rejected: list[Rejected] = []
-        stretches: dict[str, list[Stretch]] = {}
+        stretches: dict[Source, list[Stretch]] = {}
         found = Findings(self.model)
-        last_chunk: dict[str, int] = {}
+        last_chunk: dict[Source, int] = {}
         for index, chunk in enumerate(chunks):
-            last_chunk[chunk.stream] = index
-            if chunk.stream not in self._streams:
-                self._open(new_stream(chunk, self._tunings.get(chunk.stream, PLAIN)))
-            waiting = stretches.setdefault(chunk.stream, [])
-            admitted = admit(self._streams[chunk.stream][0], chunk, index, counts)
+            source = chunk.stream, partitions[index] if partitions else 0
+            last_chunk[source] = index
+            if source not in self._streams:
+                self._open(new_stream(chunk, self._tunings.get(source, PLAIN), partition=source[1]))
+            waiting = stretches.setdefault(source, [])
+            admitted = admit(self._streams[source][0], chunk, index, counts)
             if admitted.rejected is not None:
                 rejected.append(admitted.rejected)
             else:
                 counts["samples"] += len(chunk)
             waiting.extend(admitted.stretches)
             if admitted.conflict or admitted.anew:
-                self._interrupt(chunk.stream, admitted, waiting, index, found, counts)
+                self._interrupt(source, admitted, waiting, index, found, counts)
         self._advance(stretches, found, counts)
-        for name in last_chunk:
-            self._streams[name][0].forget_clocks()
+        for source in last_chunk:
+            self._streams[source][0].forget_clocks()
         return self._detection(found, last_chunk, rejected, counts)
 
     def self_test(self) -> None:
@@ -71,7 +75,7 @@ class Detector:
 
     def _interrupt(
         self,
-        name: str,
+        source: Source,
         admitted: Admitted,
         waiting: list[Stretch],
         index: int,
@@ -79,76 +83,86 @@ class Detector:
         counts: Counter[str],
     ) -> None:
         """Tell of a conflict, or begin a stream anew: what was found before it comes first."""
-        stream, group, slot = self._streams[name]
+        stream, group, slot = self._streams[source]
         if admitted.anew:
             waiting.extend(conclude(stream, counts))
-        self._advance({name: waiting.copy()}, found, counts)
+        self._advance({source: waiting.copy()}, found, counts)
         waiting.clear()
         if admitted.conflict:
             found.conflict(stream, admitted.conflict)
         if admitted.anew:  # its old segment is finished before its slot is given away
             group.end_segment(stream, slot, stream.expected, found)
             following = successor(stream, admitted.anew[0])
-            self._close(name)
+            self._close(source)
             self._open(following)
             for chunk in admitted.anew:
                 waiting.extend(admit(following, chunk, index, counts).stretches)
 
     def finish(self, stream: str) -> Detection:
         """Findings of a recording's tail: what its last samples lack is taken as missing."""
-        known, _, _ = self._streams[stream]
+        known, _, _ = self._streams[stream, 0]
         counts: Counter[str] = Counter()
         found = Findings(self.model)
         spec = self.model.manifest.windows
         last = conclude(known, counts)
-        self._advance({stream: [*last, _padding(known, spec)]}, found, counts)
+        self._advance({known.source: [*last, _padding(known, spec)]}, found, counts)
         found.cut_at(known.expected)
         if to_input(known, spec.fixed_span // 2) >= known.expected:
             found.gap(known, 0, known.expected)  # shorter than half a window: none has its centre in it
-        return self._detection(found, {stream: 0}, [], counts)
+        return self._detection(found, {known.source: 0}, [], counts)
 
-    def tune(self, stream: str, tuning: Tuning) -> None:
+    def tune(self, stream: str, tuning: Tuning, partition: int = 0) -> None:
         """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
-        self._tunings[stream] = tuning
-        if stream in self._streams:
-            known, group, slot = self._streams[stream]
+        source = stream, partition
+        self._tunings[source] = tuning
+        if source in self._streams:
+            known, group, slot = self._streams[source]
             known.tuning = tuning
             group.tune(slot, tuning)
 
-    def snapshot(self, stream: str) -> bytes:
+    def snapshot(self, stream: str, partition: int = 0) -> bytes:
         """All that is known of a stream but its tuning, held chunks included, with the model's version."""
-        known, group, slot = self._streams[stream]
+        known, group, slot = self._streams[stream, partition]
         return pack(known, group.take(slot), self.model_version)
 
-    def restore(self, stream: str, state: bytes) -> None:
+    def restore(self, stream: str, state: bytes, partition: int = 0) -> None:
         """Take over a snapshot; raises StateError if it does not fit, leaving the stream unknown."""
-        self.forget(stream)
+        self.forget(stream, partition)
         known, arrays = unpack(state, self.model_version, stream)
+        known.partition = partition
         self._open(known)
         try:
-            _, group, slot = self._streams[stream]
+            _, group, slot = self._streams[known.source]
             group.put(slot, arrays)
         except Exception:
-            self.forget(stream)
+            self.forget(stream, partition)
             raise
 
-    def forget(self, stream: str) -> None:
+    def forget(self, stream: str, partition: int = 0) -> None:
         """Drop a stream with its tuning; unknown ones are ignored."""
-        self._tunings.pop(stream, None)
-        self._close(stream)
+        self._tunings.pop((stream, partition), None)
+        self._close((stream, partition))
 
-    def _close(self, stream: str) -> None:
-        known = self._streams.pop(stream, None)
+    def _close(self, source: Source) -> None:
+        known = self._streams.pop(source, None)
         if known is not None:
             known[1].close(known[2])
 
     def streams(self) -> list[str]:
         """Ids of the streams that hold state."""
-        return list(self._streams)
+        return list(dict.fromkeys(name for name, _ in self._streams))
+
+    def holds(self, stream: str, partition: int = 0) -> bool:
+        """True if there is state of the stream."""
+        return (stream, partition) in self._streams
 
     def learning(self) -> int:
         """Number of streams that do not yet know their usual beat."""
         return sum(group.learning() for group in self._groups.values())
+
+    def rate_drift(self) -> float:
+        """Largest share by which a stream's last chunk gives another sampling rate than its first."""
+        return max((abs(stream.drift) for stream, _, _ in self._streams.values()), default=0.0)
 
     def open_episodes(self) -> int:
         """Number of episodes that have begun and not ended."""
@@ -161,19 +175,19 @@ class Detector:
         group = self._groups[leads]
         slot = group.open()
         group.tune(slot, stream.tuning)
-        self._streams[stream.name] = (stream, group, slot)
+        self._streams[stream.source] = (stream, group, slot)
 
-    def _advance(self, stretches: dict[str, list[Stretch]], found: Findings, counts: Counter[str]) -> None:
+    def _advance(self, stretches: dict[Source, list[Stretch]], found: Findings, counts: Counter[str]) -> None:
         """Feed every stream's stretches, one a stream and pass; a second pass only after a long gap."""
-        queues = {name: join(released) for name, released in stretches.items() if released}
+        queues = {source: join(released) for source, released in stretches.items() if released}
         while queues:
             by_leads: dict[int, list[tuple[Stream, int, Stretch]]] = defaultdict(list)
-            for name, queue in queues.items():
-                stream, _, slot = self._streams[name]
+            for source, queue in queues.items():
+                stream, _, slot = self._streams[source]
                 by_leads[len(stream.leads)].append((stream, slot, queue.pop(0)))
             for leads, batch in by_leads.items():
                 self._groups[leads].advance(batch, found, counts, self._timed)
-            queues = {name: queue for name, queue in queues.items() if queue}
+            queues = {source: queue for source, queue in queues.items() if queue}
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -182,26 +196,25 @@ class Detector:
         self._stages[stage] += time.perf_counter() - start
 
     def _detection(
-        self, found: Findings, last_chunk: dict[str, int], rejected: list[Rejected], counts: Counter[str]
+        self, found: Findings, last_chunk: dict[Source, int], rejected: list[Rejected], counts: Counter[str]
     ) -> Detection:
         stages, self._stages = dict(self._stages), defaultdict(float)
-        events, windows = found.events, found.windows()
         if self._watch is not None:
             found.show(self._watch)
         return Detection(
-            events=events,
-            windows=windows,
+            events=found.events,
+            windows=found.windows(),
             rejected=rejected,
-            event_chunk=_chunk_of([event.stream for event in events], last_chunk),
-            window_chunk=_chunk_of(windows.stream, last_chunk),
+            event_chunk=_chunk_of(found.event_sources, last_chunk),
+            window_chunk=_chunk_of(found.window_sources, last_chunk),
             counts=counts,
             stage_seconds=stages,
         )
 
 
-def _chunk_of(streams: list[str], last_chunk: dict[str, int]) -> NDArray[np.int64]:
-    """Index of the last chunk of each named stream: any one tells its partition."""
-    return np.array([last_chunk[stream] for stream in streams], np.int64)
+def _chunk_of(sources: list[Source], last_chunk: dict[Source, int]) -> NDArray[np.int64]:
+    """Index of the last chunk of each source: any one tells its partition."""
+    return np.array([last_chunk[source] for source in sources], np.int64)
 
 
 def _padding(stream: Stream, spec: WindowSpec) -> Stretch:

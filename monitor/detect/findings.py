@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.adapt.strange_shapes import RECURS
 from monitor.detect.episodes import Finding
+from monitor.detect.interface import Source
 from monitor.detect.order import Stream
 from monitor.detect.reasons import beat_reason, part_name
 from monitor.ecg.filters import INTERNAL_RATE_HZ, interpolator
@@ -60,43 +61,60 @@ class Findings:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.events: list[Event] = []
-        self._rows: list[tuple[str, str, int, int, Row]] = []
+        self._events: list[tuple[Source, Event]] = []
+        self._rows: list[tuple[Source, str, int, int, Row]] = []
+
+    @property
+    def events(self) -> list[Event]:
+        """All events."""
+        return [event for _, event in self._events]
+
+    @property
+    def event_sources(self) -> list[Source]:
+        """Whose each event is."""
+        return [source for source, _ in self._events]
+
+    @property
+    def window_sources(self) -> list[Source]:
+        """Whose each window is."""
+        return [source for source, *_ in self._rows]
 
     def window(self, stream: Stream, row: Row) -> None:
         """Take in a scored window."""
         sample = to_input(stream, row.sample)
-        self._rows.append((stream.name, stream.session, sample, stream.time_us(sample), row))
+        self._rows.append((stream.source, stream.session, sample, stream.time_us(sample), row))
 
     def add(self, stream: Stream, findings: list[Finding], row: Row | None = None) -> None:
         """Take in what a window led to; `row` is the window."""
         for finding in findings:
-            self.events.append(self._event(stream, finding, row))
+            self._events.append((stream.source, self._event(stream, finding, row)))
 
     def gap(self, stream: Stream, covered: int, end: int) -> None:
         """Report input samples up to `end` that no window covers: those from internal sample `covered`."""
         first = to_input(stream, covered)
         if first >= end:
             return
-        self.events.append(
-            self._event_of(
-                stream, Kind.SIGNAL_LOST, first, first, end - 1, why="missing samples", phase=Phase.ONSET
-            )
+        event = self._event_of(
+            stream, Kind.SIGNAL_LOST, first, first, end - 1, why="missing samples", phase=Phase.ONSET
         )
+        self._events.append((stream.source, event))
 
     def conflict(self, stream: Stream, why: str) -> None:
         """Report that chunks came under the stream's id which are none of its own."""
         at = stream.expected
-        self.events.append(self._event_of(stream, Kind.STREAM_CONFLICT, at, at, at, why=why))
+        event = self._event_of(stream, Kind.STREAM_CONFLICT, at, at, at, why=why)
+        self._events.append((stream.source, event))
 
     def cut_at(self, end: int) -> None:
         """Drop what is said of samples from input sample `end` on: they were padding."""
         self._rows = [row for row in self._rows if row[2] < end]
-        self.events = [e for e in self.events if not (e.kind in TECHNICAL and e.last_sample >= end)]
+        self._events = [
+            said for said in self._events if not (said[1].kind in TECHNICAL and said[1].last_sample >= end)
+        ]
 
     def show(self, watch: Watch) -> None:
         """Show every window, in each stream's order of decision."""
-        for name, _, sample, _, row in self._rows:
+        for (name, _), _, sample, _, row in self._rows:
             watch(name, sample, row)
 
     def windows(self) -> ScoredWindows:
@@ -104,7 +122,7 @@ class Findings:
         rows = [row for *_, row in self._rows]
         surprise = np.array([row.surprise for row in rows], np.float64)
         return ScoredWindows(
-            stream=[name for name, *_ in self._rows],
+            stream=[name for (name, _), *_ in self._rows],
             session=[session for _, session, *_ in self._rows],
             sample=np.array([sample for _, _, sample, _, _ in self._rows], np.int64),
             time_us=np.array([time for _, _, _, time, _ in self._rows], np.int64),

@@ -30,6 +30,7 @@ class Tuning:
 
 
 PLAIN = Tuning()  # nothing is set
+Source = tuple[str, int]  # a stream as one partition has it: what another has of it changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +57,38 @@ class Detection:
 
 
 class StreamDetector(Protocol):
-    """The signal path in one piece, for many streams; what it says depends on chunks and tuning alone."""
+    """The signal path in one piece, for many streams; what it says depends on chunks and tuning alone.
+
+    A stream that comes from two partitions is two: what is said of a partition depends on it alone.
+    """
 
     model_name: str
     model_version: str
 
-    def process(self, chunks: Sequence[Chunk]) -> Detection:
-        """Findings of chunks of many streams in arrival order; several of one stream are allowed."""
+    def process(self, chunks: Sequence[Chunk], partitions: Sequence[int] = ()) -> Detection:
+        """Findings of chunks of many streams in arrival order; several of one stream are allowed.
+
+        partitions: that each chunk comes from; none: all from partition 0.
+        """
         ...
 
     def self_test(self) -> None:
         """Judge made-up signal apart from all streams; raises whatever is wrong with the detector itself."""
         ...
 
-    def tune(self, stream: str, tuning: Tuning) -> None:
+    def tune(self, stream: str, tuning: Tuning, partition: int = 0) -> None:
         """What holds for a stream's chunks from now on, its next session's too, until it is forgotten."""
         ...
 
-    def snapshot(self, stream: str) -> bytes:
+    def snapshot(self, stream: str, partition: int = 0) -> bytes:
         """All that is known of a stream but its tuning, held chunks included, with the model's version."""
         ...
 
-    def restore(self, stream: str, state: bytes) -> None:
+    def restore(self, stream: str, state: bytes, partition: int = 0) -> None:
         """Take over a snapshot; raises StateError if it does not fit, leaving the stream unknown."""
         ...
 
-    def forget(self, stream: str) -> None:
+    def forget(self, stream: str, partition: int = 0) -> None:
         """Drop a stream; unknown ones are ignored."""
         ...
 
@@ -89,8 +96,16 @@ class StreamDetector(Protocol):
         """Ids of the streams that hold state."""
         ...
 
+    def holds(self, stream: str, partition: int = 0) -> bool:
+        """True if there is state of the stream."""
+        ...
+
     def learning(self) -> int:
         """Number of streams that do not yet know their usual beat."""
+        ...
+
+    def rate_drift(self) -> float:
+        """Largest share by which a stream's last chunk gives another sampling rate than its first."""
         ...
 
     def open_episodes(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detect.interface import PLAIN, Rejected, Tuning
+from monitor.detect.interface import PLAIN, Rejected, Source, Tuning
 from monitor.ecg.samples import MISSING, flags_of
 from monitor.formats.chunks import Chunk
 
@@ -51,10 +51,16 @@ class Stream:
     closed: list[str] = field(default_factory=list)  # sessions before this one, oldest first
     rival: list[Chunk] = field(default_factory=list)  # held chunks that do not fit, in their own numbers
     recent: list[tuple[int, int, int]] = field(default_factory=list)  # first sample, length, CRC-32 of chunks
+    drift: float = 0.0  # of the last chunk's rate from the stream's, as a share
     rival_since: int = 0  # what was expected when they began
     conflict_told: int = -1  # sample at which a conflict was last told
     tuning: Tuning = PLAIN  # not part of a snapshot
     partition: int = 0  # that its records come from; not part of a snapshot
+
+    @property
+    def source(self) -> Source:
+        """Whose chunks these are, and from which partition."""
+        return self.name, self.partition
 
     def time_us(self, sample: int) -> int:
         """Time of an input sample, by the last clock setting at or before it."""

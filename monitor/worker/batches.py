@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.broker.unreadable import check_readable
 from monitor.config import DeliverySettings, Topics
-from monitor.detect.interface import Detection, StreamDetector
+from monitor.detect.interface import Detection, Source, StreamDetector
 from monitor.errors import DecodeError
 from monitor.formats.beats import beats_records
 from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk
@@ -53,8 +53,8 @@ class Batches:
         self.in_force = in_force
         self.suspects = Suspects(detector.self_test)
 
-    def process(self, batch: Mapping[Partition, Sequence[Any]]) -> list[str]:
-        """Process records of some partitions, each in offset order; returns the streams seen."""
+    def process(self, batch: Mapping[Partition, Sequence[Any]]) -> list[Source]:
+        """Process records of some partitions, each in offset order; returns the streams seen, and where."""
         began = time.perf_counter()
         taken = self._decode(batch)
         self._metrics.time_stages({"decode": time.perf_counter() - began})
@@ -68,26 +68,27 @@ class Batches:
         self._count_records(batch)
         for partition, records in batch.items():
             partition.advance(records[-1].offset)
-        return [item.chunk.stream for item in taken]
+        return [(item.chunk.stream, item.partition.place.partition) for item in taken]
 
     def _tuned(self, taken: list[_Taken]) -> Iterator[list[_Taken]]:
         """The chunks in order, parted where what a person has set begins or ceases to hold."""
         group: list[_Taken] = []
         for item in taken:
-            stream, offset = item.chunk.stream, item.record.offset
-            replayed = item.partition.muted(offset)
-            tuning, took_effect = self.in_force.change(stream, item.record.timestamp, replayed)
+            stream, place = item.chunk.stream, item.partition.place.partition
+            replayed = item.partition.muted(item.record.offset)
+            tuning, took_effect = self.in_force.change(stream, item.record.timestamp, replayed, place)
             if took_effect:
                 item.partition.hasten(stream)
             if tuning is not None:
                 yield group
                 group = []
-                self._detector.tune(stream, tuning)  # those before have been processed by now
+                self._detector.tune(stream, tuning, place)  # those before have been processed by now
             group.append(item)
         yield group
 
     def _detect(self, taken: list[_Taken], heard: bool) -> None:
-        detection = self._detector.process([item.chunk for item in taken])
+        places = [item.partition.place.partition for item in taken]
+        detection = self._detector.process([item.chunk for item in taken], places)
         self._count_findings(len(taken), detection)
         if heard:
             refused = {rejected.index for rejected in detection.rejected}

@@ -119,20 +119,22 @@ class Committer:
         return True
 
     def _snapshots(self, partition: Partition, streams: list[str]) -> list[Outgoing]:
-        kafka = self._settings.kafka
-        known = set(self._detector.streams()) if streams else set()  # not if all its chunks were refused
+        kafka, place = self._settings.kafka, partition.place.partition
         return [
             Outgoing(
                 kafka.topics.state,
                 stream.encode(),
-                self._detector.snapshot(stream),
+                self._detector.snapshot(stream, place),
                 snapshot_headers(
-                    kafka.group_id, partition.next_offset, self._in_force.name(stream), partition.topic_id
+                    kafka.group_id,
+                    partition.next_offset,
+                    self._in_force.name(stream, place),
+                    partition.topic_id,
                 ),
-                partition.place.partition,
+                place,
             )
             for stream in streams
-            if stream in known
+            if self._detector.holds(stream, place)  # not if all its chunks were refused
         ]
 
     def _failed(self, began: float) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka import TopicPartition
 
 from monitor.config import Settings
-from monitor.detect.interface import StreamDetector
+from monitor.detect.interface import Source, StreamDetector
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
 
@@ -25,13 +26,13 @@ class Gauges:
         self._detector = detector
         self._metrics = metrics
         self._consumer = consumer
-        self._seen_s: dict[str, float] = {}  # stream → monotonic time of its last record
+        self._seen_s: dict[Source, float] = {}  # stream and partition → monotonic time of its last record
         self._reached_ms: dict[TopicPartition, int] = {}  # timestamp of the last record processed
         self._next_s = 0.0
 
-    def saw(self, streams: Iterable[str]) -> None:
-        """These streams have just sent."""
-        self._seen_s.update(dict.fromkeys(streams, time.monotonic()))
+    def saw(self, sources: Iterable[Source]) -> None:
+        """These streams have just sent, in these partitions."""
+        self._seen_s.update(dict.fromkeys(sources, time.monotonic()))
 
     def reached(self, place: TopicPartition, timestamp_ms: int) -> None:
         """The last record processed of a partition bears this time."""
@@ -41,7 +42,7 @@ class Gauges:
         """A partition and its streams are no longer ours."""
         self._reached_ms.pop(place, None)
         for stream in streams:
-            self._seen_s.pop(stream, None)
+            self._seen_s.pop((stream, place.partition), None)
         for gauge in (self._metrics.lag_records, self._metrics.lag_seconds):
             gauge.labels(place.topic, str(place.partition))  # remove() complains of labels never used
             gauge.remove(place.topic, str(place.partition))
@@ -57,15 +58,21 @@ class Gauges:
         if now_s < self._next_s:
             return
         self._next_s = now_s + UPDATE_S
-        self._seen_s = {name: at for name, at in self._seen_s.items() if now_s - at <= GONE_AFTER_S}
-        silent = sum(now_s - seen_s > self._silent_after_s for seen_s in self._seen_s.values())
-        self._metrics.streams_silent.set(silent)
-        self._metrics.streams_active.set(len(self._seen_s) - silent)
+        self._seen_s = {source: at for source, at in self._seen_s.items() if now_s - at <= GONE_AFTER_S}
+        self._set_streams(now_s)
         self._metrics.streams_learning.set(self._detector.learning())
+        self._metrics.rate_drift.set(self._detector.rate_drift())
         self._metrics.episodes_open.set(self._detector.open_episodes())
         self._metrics.partitions.set(len(owned))
         for place, partition in owned.items():
             self._set_lag(place, partition.next_offset)
+
+    def _set_streams(self, now_s: float) -> None:
+        known = {stream for stream, _ in self._seen_s}
+        sending = Counter(s for (s, _), at in self._seen_s.items() if now_s - at <= self._silent_after_s)
+        self._metrics.streams_silent.set(len(known) - len(sending))
+        self._metrics.streams_active.set(len(sending))
+        self._metrics.streams_in_two_partitions.set(sum(places > 1 for places in sending.values()))
 
     def _set_lag(self, place: TopicPartition, next_offset: int) -> None:
         end = self._consumer.highwater(place)

@@ -115,6 +115,14 @@ class Metrics:
         self.profiles = self._counter("profile_records", "Records of ecg.profiles read", "outcome")
         self.streams_active = self._gauge("streams_active", "Streams that sent within the silence limit")
         self.streams_silent = self._gauge("streams_silent", "Streams that have sent nothing for longer")
+        self.streams_in_two_partitions = self._gauge(
+            "streams_in_two_partitions",
+            "Streams that sent to two partitions of this worker, judged apart",
+        )
+        self.rate_drift = self._gauge(
+            "rate_drift_ratio",
+            "Largest share by which a last chunk gives another rate than its stream",
+        )
         self.streams_learning = self._gauge(
             "streams_learning", "Streams whose usual beat is not yet known; they are judged by the population"
         )

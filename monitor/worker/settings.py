@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from monitor.broker.unreadable import check_readable
-from monitor.detect.interface import PLAIN, Tuning
+from monitor.detect.interface import PLAIN, Source, Tuning
 from monitor.errors import DecodeError
 from monitor.formats.profiles import Profile, decode_profile
 from monitor.worker.metrics import Metrics
@@ -54,10 +54,11 @@ class SettingsInForce:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._settings: dict[str, list[ProfileRecord]] = {}  # what the topic holds, oldest first
-        self._waiting: dict[str, list[ProfileRecord]] = {}  # those of them after the one in force
-        self._in_force: dict[str, ProfileRecord] = {}
-        self._tuned: dict[str, Tuning] = {}  # what the detector goes by
-        self._partitions: dict[str, set[int]] = {}  # where a stream's records lie; mostly one
+        # Those of them after the one in force, by stream and partition of its input; absent: all of them.
+        self._waiting: dict[str, dict[int, list[ProfileRecord]]] = {}
+        self._in_force: dict[Source, ProfileRecord] = {}
+        self._tuned: dict[Source, Tuning] = {}  # what the detector goes by
+        self._partitions: dict[str, set[int]] = {}  # where a stream's settings lie; mostly one
 
     def learn(self, record: Any) -> None:
         """Take in a record of `ecg.profiles`; one that is none is counted and passed over."""
@@ -72,15 +73,24 @@ class SettingsInForce:
             return
         partitions = self._partitions.setdefault(stream, set())
         partitions.add(record.partition)
-        for known in (self._settings, self._waiting):
-            known[stream] = [*known.get(stream, ())[-MAX_SETTINGS:], setting]
-            if len(partitions) > 1:  # added ones have moved the stream; no order holds between two but time's
-                known[stream].sort(key=lambda one: one.timestamp_ms)
+        self._settings[stream] = self._with(self._settings.get(stream, []), setting, partitions)
+        waiting = self._waiting.get(stream, {})
+        for partition, known in waiting.items():
+            waiting[partition] = self._with(known, setting, partitions)
         self._metrics.profiles.labels("taken").inc()
 
-    def take_up(self, stream: str, named: bytes | None) -> None:
+    @staticmethod
+    def _with(
+        known: list[ProfileRecord], setting: ProfileRecord, partitions: set[int]
+    ) -> list[ProfileRecord]:
+        later = [*known[-MAX_SETTINGS:], setting]
+        if len(partitions) > 1:  # added ones have moved the stream; no order holds between two but time's
+            later.sort(key=lambda one: one.timestamp_ms)
+        return later
+
+    def take_up(self, stream: str, named: bytes | None, partition: int = 0) -> None:
         """A stream's state has been restored; `named` is what `name` gave when it was written."""
-        self.forget(stream)
+        self.forget(stream, partition)
         if named is None:
             return
         try:
@@ -88,47 +98,56 @@ class SettingsInForce:
         except msgspec.MsgspecError as error:
             logger.warning("a state names no setting of this version: %s", error)
             return
-        self._in_force[stream] = setting
+        self._in_force[stream, partition] = setting
         all_of_it = self._settings.get(stream, [])
         # One that is not there was compacted away, so all that is there came later; or the topic was
         # made anew, and its offsets are no measure.
         if setting in all_of_it:
-            self._waiting[stream] = all_of_it[all_of_it.index(setting) + 1 :]
+            self._wait(stream, partition, all_of_it[all_of_it.index(setting) + 1 :])
 
-    def name(self, stream: str) -> bytes | None:
+    def _wait(self, stream: str, partition: int, settings: list[ProfileRecord]) -> None:
+        self._waiting.setdefault(stream, {})[partition] = settings
+
+    def name(self, stream: str, partition: int = 0) -> bytes | None:
         """The setting in force, to be kept with the stream's state; None if there is none."""
-        setting = self._in_force.get(stream)
+        setting = self._in_force.get((stream, partition))
         return None if setting is None else msgspec.json.encode(setting)
 
-    def forget(self, stream: str) -> None:
+    def forget(self, stream: str, partition: int = 0) -> None:
         """A stream is no longer ours, nor is it tuned."""
-        self._in_force.pop(stream, None)
-        self._tuned.pop(stream, None)
-        if stream in self._settings:
-            self._waiting[stream] = self._settings[stream]
+        self._in_force.pop((stream, partition), None)
+        self._tuned.pop((stream, partition), None)
+        waiting = self._waiting.get(stream, {})
+        waiting.pop(partition, None)
+        if not waiting:
+            self._waiting.pop(stream, None)
 
-    def change(self, stream: str, timestamp_ms: int, replayed: bool) -> tuple[Tuning | None, bool]:
+    def change(
+        self, stream: str, timestamp_ms: int, replayed: bool, partition: int = 0
+    ) -> tuple[Tuning | None, bool]:
         """A new tuning from this input record on, None if it stays; and whether a setting took effect.
 
         replayed: its output is committed, so whatever had taken effect by then is in the state.
         """
-        if stream not in self._settings and stream not in self._in_force:
+        source = stream, partition
+        if stream not in self._settings and source not in self._in_force:
             return None, False
-        took_effect = not replayed and self._advance(stream, timestamp_ms)
-        setting = self._in_force.get(stream)
+        took_effect = not replayed and self._advance(stream, partition, timestamp_ms)
+        setting = self._in_force.get(source)
         tuning = PLAIN if setting is None else setting.tuning(timestamp_ms)
-        if tuning == self._tuned.get(stream, PLAIN):
+        if tuning == self._tuned.get(source, PLAIN):
             return None, took_effect
-        self._tuned[stream] = tuning
+        self._tuned[source] = tuning
         return tuning, took_effect
 
-    def _advance(self, stream: str, timestamp_ms: int) -> bool:
+    def _advance(self, stream: str, partition: int, timestamp_ms: int) -> bool:
         """Put the last setting in force whose time has come; it replaces those that came before it."""
-        waiting = self._waiting.get(stream, [])
+        waiting = self._waiting.get(stream, {}).get(partition, self._settings.get(stream, []))
         due = [at for at, one in enumerate(waiting) if one.timestamp_ms + EFFECT_MS <= timestamp_ms]
         if not due:
             return False
-        self._in_force[stream], self._waiting[stream] = waiting[due[-1]], waiting[due[-1] + 1 :]
+        self._in_force[stream, partition] = waiting[due[-1]]
+        self._wait(stream, partition, waiting[due[-1] + 1 :])
         return True
 
 

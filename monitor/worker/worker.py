@@ -248,8 +248,8 @@ class Worker:
         partition = self._owned.pop(place, None)
         if partition is not None:
             for stream in partition.streams:
-                self._detector.forget(stream)
-                self._in_force.forget(stream)
+                self._detector.forget(stream, place.partition)
+                self._in_force.forget(stream, place.partition)
             self._gauges.forget(place, partition.streams)
 
     def _take_up(self, places: list[TopicPartition]) -> None:
@@ -266,8 +266,8 @@ class Worker:
         for place, start in points.items():
             for stream, snapshot in list(start.snapshots.items()):
                 self._step()
-                self._in_force.take_up(stream, snapshot.setting)
-                if not self._restore(stream, snapshot.state):
+                self._in_force.take_up(stream, snapshot.setting, place.partition)
+                if not self._restore(stream, snapshot.state, place.partition):
                     del start.snapshots[stream]
             self._metrics.lost_records.inc(start.lost)
             self._metrics.lost_positions.inc(start.astray)
@@ -275,7 +275,8 @@ class Worker:
             interval_s = self._settings.delivery.snapshot_interval_s
             self._owned[place] = Partition(place, start, interval_s, member_id)
             self._consumer.seek(place, start.replay)
-            self._gauges.saw(start.snapshots)  # so that one that stays silent from now on is counted
+            # So that one that stays silent from now on is counted.
+            self._gauges.saw((stream, place.partition) for stream in start.snapshots)
             logger.info(
                 "%s[%d] from %d, output from %d, %d streams",
                 *(*place, start.replay, start.committed, len(start.snapshots)),
@@ -283,9 +284,9 @@ class Worker:
         self._consumer.resume(*places)
         logger.info("took up %d partitions in %.1f s", len(places), time.monotonic() - began)
 
-    def _restore(self, stream: str, state: bytes) -> bool:
+    def _restore(self, stream: str, state: bytes, partition: int) -> bool:
         try:
-            self._detector.restore(stream, state)
+            self._detector.restore(stream, state, partition)
         except StateError as error:
             logger.warning("a stream starts afresh: %s", error)
             self._metrics.restores.labels("refused").inc()

@@ -39,7 +39,7 @@ class LabelDetector:
     def self_test(self) -> None:
         """Nothing is ever wrong."""
 
-    def process(self, chunks: Sequence[Chunk]) -> Detection:
+    def process(self, chunks: Sequence[Chunk], partitions: Sequence[int] = ()) -> Detection:
         """A window for each beat that lies half a second before the end of its chunk."""
         events: list[Event] = []
         windows = windows_at([])
@@ -53,19 +53,19 @@ class LabelDetector:
         none = np.zeros(len(events), np.int64)
         return Detection(events, windows, [], none, np.zeros(len(windows), np.int64), Counter(), {})
 
-    def tune(self, stream: str, tuning: Tuning) -> None:
+    def tune(self, stream: str, tuning: Tuning, partition: int = 0) -> None:
         """Nobody sets anything here."""
-        raise NotImplementedError(stream, tuning)
+        raise NotImplementedError(stream, tuning, partition)
 
-    def snapshot(self, stream: str) -> bytes:
+    def snapshot(self, stream: str, partition: int = 0) -> bytes:
         """How many beats have been told."""
         return str(self._told[stream]).encode()
 
-    def restore(self, stream: str, state: bytes) -> None:
+    def restore(self, stream: str, state: bytes, partition: int = 0) -> None:
         """Go on after so many beats."""
         self._told[stream] = int(state)
 
-    def forget(self, stream: str) -> None:
+    def forget(self, stream: str, partition: int = 0) -> None:
         """Drop a stream."""
         self._told.pop(stream, None)
 
@@ -73,9 +73,17 @@ class LabelDetector:
         """Streams that were seen."""
         return list(self._told)
 
+    def holds(self, stream: str, partition: int = 0) -> bool:
+        """True if the stream was seen."""
+        return stream in self._told
+
     def learning(self) -> int:
         """None ever is."""
         return 0
+
+    def rate_drift(self) -> float:
+        """None is looked at."""
+        return 0.0
 
     def open_episodes(self) -> int:
         """None ever is."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from monitor.detect.interface import PLAIN, Detection, Rejected, Tuning
+from monitor.detect.interface import PLAIN, Detection, Rejected, Source, Tuning
 from monitor.errors import StateError
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.chunks import Chunk
@@ -33,28 +33,29 @@ class StubDetector:
     model_version = "1"
 
     def __init__(self, delay_s: float = 0.0) -> None:
-        self.memory: dict[str, Memory] = {}
-        self.tunings: dict[str, Tuning] = {}
+        self.memory: dict[Source, Memory] = {}
+        self.tunings: dict[Source, Tuning] = {}
         self.delay_s = delay_s
 
     def self_test(self) -> None:
         """Nothing is ever wrong."""
 
-    def process(self, chunks: Sequence[Chunk]) -> Detection:
+    def process(self, chunks: Sequence[Chunk], partitions: Sequence[int] = ()) -> Detection:
         """Remember each chunk; see the class for what comes out."""
         found = Detection([], _no_windows(), [], np.empty(0, np.int64), np.empty(0, np.int64), Counter(), {})
         events_of, windows_of = [], []
         for index, chunk in enumerate(chunks):
             time.sleep(self.delay_s)
-            memory = self.memory.setdefault(chunk.stream, Memory(session=chunk.session))
+            source = chunk.stream, partitions[index] if partitions else 0
+            memory = self.memory.setdefault(source, Memory(session=chunk.session))
             if chunk.session == memory.session and chunk.first_sample < memory.next_sample:
                 found.rejected.append(Rejected(index, "out_of_order", f"sample {chunk.first_sample}"))
                 continue
-            _remember(memory, chunk, self.tunings.get(chunk.stream, PLAIN))
+            _remember(memory, chunk, self.tunings.get(source, PLAIN))
             _append_window(found.windows, chunk, memory)
             windows_of.append(index)
             if chunk.ecg_mv.max() >= 3.0:
-                found.events.append(_event(chunk, memory, self.tunings.get(chunk.stream, PLAIN)))
+                found.events.append(_event(chunk, memory, self.tunings.get(source, PLAIN)))
                 events_of.append(index)
         found.event_chunk = np.array(events_of, np.int64)
         found.window_chunk = np.array(windows_of, np.int64)
@@ -62,33 +63,41 @@ class StubDetector:
         found.stage_seconds = {"filter": 0.0, "detect": 0.0, "score": 0.0, "decide": 0.0}
         return found
 
-    def tune(self, stream: str, tuning: Tuning) -> None:
+    def tune(self, stream: str, tuning: Tuning, partition: int = 0) -> None:
         """Remember what is set; events show it."""
-        self.tunings[stream] = tuning
+        self.tunings[stream, partition] = tuning
 
-    def snapshot(self, stream: str) -> bytes:
+    def snapshot(self, stream: str, partition: int = 0) -> bytes:
         """The memory as JSON."""
-        return msgspec.json.encode(self.memory[stream])
+        return msgspec.json.encode(self.memory[stream, partition])
 
-    def restore(self, stream: str, state: bytes) -> None:
+    def restore(self, stream: str, state: bytes, partition: int = 0) -> None:
         """Take a memory over."""
         try:
-            self.memory[stream] = msgspec.json.decode(state, type=Memory)
+            self.memory[stream, partition] = msgspec.json.decode(state, type=Memory)
         except msgspec.MsgspecError as exc:
             raise StateError(f"snapshot of {len(state)} bytes: {exc}") from exc
 
-    def forget(self, stream: str) -> None:
+    def forget(self, stream: str, partition: int = 0) -> None:
         """Drop a memory."""
-        self.tunings.pop(stream, None)
-        self.memory.pop(stream, None)
+        self.tunings.pop((stream, partition), None)
+        self.memory.pop((stream, partition), None)
 
     def streams(self) -> list[str]:
         """Streams remembered."""
-        return list(self.memory)
+        return list(dict.fromkeys(name for name, _ in self.memory))
+
+    def holds(self, stream: str, partition: int = 0) -> bool:
+        """True if the stream is remembered."""
+        return (stream, partition) in self.memory
 
     def learning(self) -> int:
         """Streams with fewer than three chunks."""
         return sum(memory.chunks < 3 for memory in self.memory.values())
+
+    def rate_drift(self) -> float:
+        """The stub looks at no rate."""
+        return 0.0
 
     def open_episodes(self) -> int:
         """The stub has none."""

@@ -518,6 +518,15 @@ def test_counts_add_up() -> None:
     assert set(found.stage_seconds) >= {"filter", "score", "decide"}
 
 
+def test_a_rates_drift_is_shown() -> None:
+    """The largest of all streams' last chunks."""
+    detector, ecg_mv = Detector(small_model()), ecg_of(2)
+    assert detector.rate_drift() == 0
+    detector.process([chunk_of(ecg_mv), chunk_of(ecg_mv, stream="b")])
+    detector.process([chunk_of(ecg_mv, 500, rate_hz=RATE_HZ * 0.9995)])
+    assert detector.rate_drift() == pytest.approx(5e-4)
+
+
 def test_open_episodes_are_counted() -> None:
     """A run that has not ended is open, and is closed with its session."""
     ecg = synthetic_ecg(60, rate_hz=RATE_HZ, leads=1, ventricular=range(40, 72))
@@ -602,3 +611,32 @@ def test_a_self_test_touches_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.detect.detector.Findings", None)
     with pytest.raises(TypeError):
         detector.self_test()
+
+
+def test_a_stream_in_two_partitions_is_two() -> None:
+    """Each partition's findings are what it gives alone, in any mix, over a snapshot and its tuning."""
+    ecg_mv = ecg_of(24)
+    pieces = list(chunks_of(ecg_mv, [500] * 12))
+    halves = {0: pieces[:9], 1: [pieces[i] for i in (2, 3, 4, 8, 9, 10, 11)]}
+    alone = {n: outcome(run(Detector(small_model()), [mine[:4], mine[4:]])) for n, mine in halves.items()}
+    detector, parts = Detector(small_model()), []
+    for first, last in ((0, 4), (4, 9)):
+        batch = [(chunk, n) for n, mine in halves.items() for chunk in mine[first:last]]
+        parts.append(detector.process([chunk for chunk, _ in batch], [n for _, n in batch]))
+        assert [detector.holds("a", n) for n in (0, 1, 2)] == [True, True, False]
+        other = Detector(small_model())
+        for n in (0, 1):
+            other.restore("a", detector.snapshot("a", n), n)
+        detector = other
+        if first == 0:
+            wheres = [np.array([n for _, n in batch])[parts[0].window_chunk]]
+        else:
+            wheres.append(np.array([n for _, n in batch])[parts[1].window_chunk])
+    assert detector.streams() == ["a"]
+    for n in (0, 1):
+        mine = [
+            int(sample)
+            for part, where in zip(parts, wheres, strict=True)
+            for sample in part.windows.sample[where == n]
+        ]
+        assert mine == [row[0] for row in alone[n]["a"][1]]

@@ -37,7 +37,7 @@ def _sent(part: Partition, topic: str) -> list[Any]:
 def test_events_carry_their_streams_key_and_type() -> None:
     """One event a peak, in order, as CloudEvents."""
     part = partition()
-    assert _batches().process({part: _records("s", 0, 2)}) == ["s", "s"]
+    assert _batches().process({part: _records("s", 0, 2)}) == [("s", 0), ("s", 0)]
     events = _sent(part, "ecg.events")
     assert [decode_event(record.value).first_sample for record in events] == [0, 250]
     assert {(record.key, *record.headers) for record in events} == {
@@ -45,6 +45,19 @@ def test_events_carry_their_streams_key_and_type() -> None:
     }
     assert part.pending.events == [(Kind.BEAT_MORPHOLOGY, time, False) for _, time, _ in part.pending.events]
     assert part.next_offset == 2
+
+
+def test_a_stream_in_two_partitions_is_two() -> None:
+    """What comes of a partition is what would come of it alone: events, windows and dead letters."""
+    records = _records("s", 0, 4)
+    together = {number: partition(number=number) for number in (0, 1)}
+    _batches().process({together[0]: records[:3], together[1]: [records[1], records[3]]})
+    for number, part in together.items():
+        alone, mine = partition(number=number), records[:3] if number == 0 else [records[1], records[3]]
+        _batches().process({alone: mine})
+        assert part.pending.records == alone.pending.records
+        assert len(part.pending.records) == len(mine) + 1
+        assert part.pending.dead == []
 
 
 def test_a_profile_parts_a_batch() -> None:
@@ -73,7 +86,7 @@ def test_a_profile_waits_for_the_end_of_a_replay() -> None:
     batches.process({part: _records("s", 0, 2)})
     assert detector.tunings == {}
     batches.process({part: _records("s", 2, 3)})
-    assert detector.tunings["s"].paced
+    assert detector.tunings["s", 0].paced
 
 
 def test_beats_are_one_record_a_partition() -> None:
@@ -156,7 +169,7 @@ def test_records_within_a_snapshot_are_skipped() -> None:
     detector = StubDetector()
     part = partition(replay=0, committed=4, s=3)
     _batches(detector).process({part: _records("s", 0, 4)})
-    assert detector.memory["s"].chunks == 1
+    assert detector.memory["s", 0].chunks == 1
 
 
 def test_a_batch_of_nothing_good_needs_no_detector() -> None:

@@ -53,7 +53,7 @@ class Bench:
     def take_in(self, stream: str = "s", event: bool = False) -> None:
         """Process a record."""
         offset = self.part.next_offset
-        self.detector.memory.setdefault(stream, Memory())
+        self.detector.memory.setdefault((stream, 0), Memory())
         self.part.note(stream, offset, self.now_s)
         self.part.pending.inputs += 1
         if event:

@@ -48,7 +48,7 @@ def metrics() -> Metrics:
 def gauges(clock: Clock, consumer: FakeConsumer, metrics: Metrics) -> Gauges:
     """With one stream that learns."""
     detector = StubDetector()
-    detector.memory["s"] = Memory()
+    detector.memory["s", 0] = Memory()
     return Gauges(load_settings(), detector, metrics, consumer)
 
 
@@ -60,9 +60,9 @@ def _lines(metrics: Metrics) -> list[str]:
 
 def test_streams_fall_silent_and_come_back(gauges: Gauges, clock: Clock, metrics: Metrics) -> None:
     """By the time since their last record."""
-    gauges.saw(["s", "t"])
+    gauges.saw([("s", 0), ("t", 0)])
     clock.now_s += 11
-    gauges.saw(["t"])
+    gauges.saw([("t", 0)])
     gauges.update({})
     assert {"streams_silent 1.0", "streams_active 1.0", "streams_learning 1.0"} <= set(_lines(metrics))
 
@@ -72,7 +72,7 @@ def test_silence_shows_within_five_seconds(gauges: Gauges, clock: Clock, metrics
     gauges.update({})
     for step in range(50):
         if step % 10 == 0 and step <= 10:
-            gauges.saw(["s"])
+            gauges.saw([("s", 0)])
         gauges.update({})
         assert "streams_silent 0.0" in _lines(metrics)
         clock.now_s += 0.1
@@ -83,10 +83,24 @@ def test_silence_shows_within_five_seconds(gauges: Gauges, clock: Clock, metrics
 
 def test_a_stream_long_silent_is_no_longer_counted(gauges: Gauges, clock: Clock, metrics: Metrics) -> None:
     """A patient who went home does not stay a fault for ever."""
-    gauges.saw(["s"])
+    gauges.saw([("s", 0)])
     clock.now_s += 3601
     gauges.update({})
     assert {"streams_silent 0.0", "streams_active 0.0"} <= set(_lines(metrics))
+
+
+def test_a_stream_in_two_partitions_is_one_and_is_told(
+    gauges: Gauges, clock: Clock, metrics: Metrics
+) -> None:
+    """While it sends to both."""
+    gauges.saw([("s", 0), ("t", 0), ("s", 1)])
+    gauges.update({})
+    assert {"streams_active 2.0", "streams_in_two_partitions 1.0"} <= set(_lines(metrics))
+    clock.now_s += 11
+    gauges.saw([("s", 1), ("t", 0)])
+    gauges.update({})
+    assert {"streams_active 2.0", "streams_silent 0.0"} <= set(_lines(metrics))
+    assert "streams_in_two_partitions 0.0" in _lines(metrics)
 
 
 def test_lag_is_counted_and_timed(gauges: Gauges, metrics: Metrics) -> None:
@@ -109,7 +123,7 @@ def test_no_lag_is_no_age(gauges: Gauges, metrics: Metrics, consumer: FakeConsum
 
 def test_a_partition_given_away_is_no_longer_shown(gauges: Gauges, metrics: Metrics) -> None:
     """Its next owner shows it; and its streams are no longer counted."""
-    gauges.saw(["s"])
+    gauges.saw([("s", 0)])
     gauges.update({place(): partition()})
     gauges.forget(place(), ["s"])
     gauges.forget(place(1), [])
@@ -119,7 +133,7 @@ def test_a_partition_given_away_is_no_longer_shown(gauges: Gauges, metrics: Metr
 def test_gauges_are_set_once_a_second(gauges: Gauges, clock: Clock, metrics: Metrics) -> None:
     """They cost as much as streams there are."""
     gauges.update({})
-    gauges.saw(["s"])
+    gauges.saw([("s", 0)])
     gauges.update({})
     assert "streams_active 0.0" in _lines(metrics)
     clock.now_s += 1

@@ -147,3 +147,13 @@ def test_records_that_are_none_are_counted_and_passed_over() -> None:
     lines = generate_latest(metrics.registry).decode().splitlines()
     assert 'ecg_monitor_profile_records_total{outcome="refused"} 5.0' in lines
     assert 'ecg_monitor_profile_records_total{outcome="taken"} 1.0' in lines
+
+
+def test_a_stream_in_two_partitions_is_tuned_in_each() -> None:
+    """A setting takes effect in each partition by its own records, and is forgotten with it alone."""
+    in_force = knowing(setting(0, **LOUDER))
+    assert in_force.change("s", NOW_MS + 2 * EFFECT_MS, False, 1)[1]
+    assert in_force.change("s", NOW_MS - EFFECT_MS, False, 0) == (None, False)
+    assert in_force.change("s", NOW_MS + 2 * EFFECT_MS, False, 0)[1]
+    in_force.forget("s", 1)
+    assert (in_force.name("s", 1), in_force.name("s") is None) == (None, False)

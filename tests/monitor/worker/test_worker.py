@@ -123,7 +123,7 @@ def test_a_partition_is_taken_up_where_it_was_left(bench: Bench) -> None:
     state = Snapshot("s", 3, b'{"chunks": 3}')
     bench.starts[place(1)] = StartPoint(2, 4, 0, {"s": state})
     bench.run(bench.gain(1))
-    assert bench.detector.memory["s"].chunks == 3
+    assert bench.detector.memory["s", 1].chunks == 3
     assert (bench.consumer.sought, bench.consumer.paused) == ({place(1): 2}, set())
     assert bench.shows('restores_total{outcome="restored"} 1.0')
     assert bench.health.assigned
@@ -138,7 +138,7 @@ def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
     bench.run(
         bench.gain(0),
         bench.give(0, _record(0)),
-        lambda _: tuned.append(bench.detector.tunings["s"].paced),
+        lambda _: tuned.append(bench.detector.tunings["s", 0].paced),
         bench.lose(0),
     )
     assert tuned == [True]
@@ -205,7 +205,7 @@ def test_nothing_of_a_topic_made_anew_is_taken_for_the_old_one(bench: Bench) -> 
     bench.run(bench.gain(0), bench.give(0, _record(0)), made_anew, bench.give(0, _record(0)))
     commits = [parcel.offsets[place(0)] for parcel in bench.delivery.parcels]
     assert {(each.offset, topic_id_of(each)) for each in commits} == {(1, "old"), (1, "new")}
-    assert bench.detector.memory["s"].chunks == 1
+    assert bench.detector.memory["s", 0].chunks == 1
 
 
 def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
@@ -221,7 +221,7 @@ def test_a_snapshot_that_does_not_fit_starts_the_stream_afresh(bench: Bench) -> 
     """Then all its input since the replay offset counts, and the refusal is counted."""
     bench.starts[place(1)] = StartPoint(0, 0, 5, {"s": Snapshot("s", 9, b"broken")})
     bench.run(bench.gain(1), bench.give(1, _record(0, partition=1)))
-    assert bench.detector.memory["s"].chunks == 1
+    assert bench.detector.memory["s", 1].chunks == 1
     assert bench.shows('restores_total{outcome="refused"} 1.0')
     assert bench.shows("lost_records_total 5.0")
 
@@ -278,10 +278,10 @@ def _fails_on(bench: Bench, monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> N
     """The detector raises for chunks of these numbers."""
     process = bench.detector.process
 
-    def fail(chunks: Sequence[Chunk]) -> Detection:
+    def fail(chunks: Sequence[Chunk], partitions: Sequence[int] = ()) -> Detection:
         if bad & {chunk.first_sample // CHUNK for chunk in chunks}:
             raise RuntimeError("a bug")
-        return process(chunks)
+        return process(chunks, partitions)
 
     monkeypatch.setattr(bench.detector, "process", fail)
 
