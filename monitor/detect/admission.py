@@ -37,6 +37,7 @@ from monitor.formats.chunks import Chunk
 AGREE_S = 2.0  # between a chunk's start time and what its number says; more over a long gap:
 AGREE_SHARE = 0.002  # a device's clock and its sampling clock drift apart
 WRAPS = (1 << 16, 1 << 24, 1 << 31, 1 << 32)  # at which counters begin again at 0
+BESIDE_S = 0.5  # by which a sender's start times may lie before the end of what came before
 RIVAL_S = 30.0  # of signal that does not fit: then it is the stream, whatever its times say
 TOLD_EVERY_S = 60.0  # of the stream's signal between two events that tell of a conflict
 RECENT_CHUNKS = 4  # whose samples are known again
@@ -58,7 +59,7 @@ def admit(stream: Stream, chunk: Chunk, index: int, counts: Counter[str]) -> Adm
     if chunk.session != stream.session:
         return _of_another_session(stream, chunk, index, counts)
     shift = _shift(stream, chunk) if same_shape(chunk, stream.leads, stream.rate_hz) else None
-    if shift is None:
+    if shift is None or _goes_on_with_rival(stream, chunk):
         return _rival(stream, chunk, counts)
     mine = fitted(chunk, stream.leads, stream.base + shift)
     seen = (mine.first_sample, len(mine), zlib.crc32(np.ascontiguousarray(mine.ecg_mv).tobytes()))
@@ -178,6 +179,16 @@ def _goes_on(rival: list[Chunk], chunk: Chunk) -> bool:
     return max(before, after) <= MAX_FILL_S * first.rate_hz
 
 
+def _goes_on_with_rival(stream: Stream, chunk: Chunk) -> bool:
+    """True if the chunk's number may be the stream's by chance alone: its time is the next of the rival's."""
+    if not stream.rival or _agrees(stream, chunk.first_sample + stream.base, chunk.start_us):
+        return False
+    last = stream.rival[-1]
+    due_us = last.start_us + len(last) * 1e6 / last.rate_hz
+    is_next = chunk.first_sample == last.first_sample + len(last)
+    return is_next and abs(chunk.start_us - due_us) <= 1e6 * BESIDE_S and _goes_on(stream.rival, chunk)
+
+
 def _persists(stream: Stream) -> bool:
     """True if the rival has gone on for longer than the stream's own sender is ever silent."""
     first, last = stream.rival[0], stream.rival[-1]
@@ -185,8 +196,11 @@ def _persists(stream: Stream) -> bool:
     silent_s = stream.chunk_samples / stream.rate_hz + REORDER_S
     if held_bytes(stream.rival) > MAX_HELD_BYTES or seconds >= max(RIVAL_S, silent_s):
         return True
+    # One that was measured beside what we took, and came after it in a burst, is a second sender's.
+    beside = first.start_us < stream.time_us(stream.expected) - 1e6 * BESIDE_S
     end_us = last.start_us + len(last) * 1e6 / last.rate_hz
-    return seconds >= silent_s and end_us >= stream.time_us(stream.expected) + 1e6 * silent_s
+    due_us = stream.time_us(stream.expected) + 1e6 * silent_s
+    return not beside and seconds >= silent_s and end_us >= due_us
 
 
 def _extent(chunks: list[Chunk]) -> int:
@@ -204,7 +218,7 @@ def _outlived(stream: Stream, alive: int) -> bool:
 
     One that begins where this chunk ends may yet be the same device, begun again.
     """
-    beside = stream.rival[0].start_us < stream.time_us(alive) - 1e6 * REORDER_S / 4
+    beside = stream.rival[0].start_us < stream.time_us(alive) - 1e6 * BESIDE_S
     return beside or alive - stream.rival_since > REORDER_S * stream.rate_hz
 
 

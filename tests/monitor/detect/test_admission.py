@@ -99,6 +99,14 @@ def test_a_counter_that_begins_again_goes_on() -> None:
     assert (desk.counts["restarts"], desk.counts["duplicates"], desk.conflicts) == (1, 0, [])
 
 
+def test_a_restart_that_sets_the_clock_back_loses_nothing() -> None:
+    """It is held for longer, and its numbers come by where the stream had been: they are not taken for it."""
+    later = pieces(8, 60, shift=-8 * SECOND, late_s=-3600)
+    desk = Desk().take(*pieces(0, 8, late_s=7200), *later)
+    assert desk.measured == list(range(60 * SECOND))
+    assert not desk.conflicts
+
+
 def test_numbers_never_come_twice_in_a_session() -> None:
     """Event ids are made of them: after a restart they go on, by as much as its time says was lost."""
     desk = Desk().take(*pieces(0, 20), *pieces(23, 40, shift=-23 * SECOND))
@@ -229,6 +237,18 @@ def test_two_senders_on_one_id_are_told(change: dict[str, object], shift: int) -
     assert desk.counts["conflicts"] >= 120
     assert 2 <= len(desk.conflicts) <= 4  # once a minute
     assert desk.begun <= 1
+
+
+@pytest.mark.parametrize("chunks", [4, 8])
+def test_two_senders_that_come_in_bursts_are_told_apart(chunks: int) -> None:
+    """Each silent for as long as the other's burst lasts: their times overlap, so that both are there."""
+    own, others = pieces(0, 96), pieces(0, 96, shift=3 * HOUR)
+    desk = Desk()
+    for at in range(0, 96, chunks):
+        desk.take(*own[at : at + chunks], *others[at : at + chunks])
+    assert desk.measured == list(range(96 * SECOND))
+    assert desk.counts["conflicts"] + len(desk.known.rival) == 96
+    assert not desk.counts["restarts"]
 
 
 def test_leads_are_known_by_their_names() -> None:
