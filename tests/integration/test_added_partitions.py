@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from monitor.broker.clients import open_admin
 from monitor.broker.topics import raise_partitions
-from tests.support.daemon.harness import Bench, WorkerProcess, ecg, wait_until, worker
+from tests.support.daemon.harness import Bench, WorkerProcess, ecg, producer, wait_until, worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 SOON_S = 25.0  # with a look a second; a minute with the thirty that are set by default
@@ -104,3 +106,62 @@ def _unready(running: WorkerProcess) -> str:
             return ""
     except urllib.error.HTTPError as error:
         return "; ".join(json.load(error)["reasons"])
+
+
+def _homes(bench: Bench) -> dict[str, list[int]]:
+    """The partitions that hold records of each stream."""
+    pairs = sorted({(record.key.decode(), record.partition) for record in bench.read("signal")})
+    return {stream: [number for name, number in pairs if name == stream] for stream, _ in pairs}
+
+
+def _by_partition(bench: Bench) -> Counter[bytes]:
+    """What an undisturbed run over each partition by itself would have written."""
+    records = bench.read("signal")
+    parts = [
+        bench.expected_of(each for each in records if each.partition == number)
+        for number in {record.partition for record in records}
+    ]
+    return Counter(value for part in parts for values in part.values() for value in values)
+
+
+def _written(bench: Bench) -> Counter[bytes]:
+    return Counter(value for values in bench.events().values() for value in values)
+
+
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGKILL), (2, signal.SIGTERM)])
+def test_a_stream_that_moves_begins_afresh_and_what_comes_late_goes_on(
+    kafka_broker: str, tmp_path: Path, workers: int, number: signal.Signals
+) -> None:
+    """Each partition is judged by itself: the old one keeps the state for a sender's last records there."""
+    bench = _bench(kafka_broker, tmp_path)
+    names = [f"w{number}" for number in range(workers)]
+    running = [WorkerProcess(bench, name) for name in names]
+    try:
+        for each in running:
+            each.says("took up")
+        bench.send(ecg(streams=8, first=0, last=6))
+        bench.await_events(SOON_S)
+        old = {stream: numbers[0] for stream, numbers in _homes(bench).items()}
+        raise_partitions(bench.settings().kafka, 5)
+        _send_both(bench, old, first=6)
+        assert {len(numbers) for numbers in _homes(bench).values()} == {1, 2}  # some streams have moved
+        wait_until(lambda: _written(bench) == _by_partition(bench), SOON_S, "all to be judged")
+        for each in running:
+            each.end(number)
+        running = [WorkerProcess(bench, name) for name in names]
+        _send_both(bench, old, first=12)
+        wait_until(lambda: _written(bench).total() >= _by_partition(bench).total(), 40, "the rest")
+        for each in running:
+            assert each.end() == 0
+    finally:
+        for each in running:
+            each.end(9)
+    assert _written(bench) == _by_partition(bench)
+
+
+def _send_both(bench: Bench, old: dict[str, int], first: int) -> None:
+    """Three chunks of each stream to where it was, by a sender that knows no better; then three more."""
+    with producer(bench.settings()) as out:
+        for stream, value in ecg(streams=8, first=first, last=first + 3):
+            out.send(bench.topic("signal"), value, key=stream.encode(), partition=old[stream])
+    bench.send(ecg(streams=8, first=first + 3, last=first + 6))
