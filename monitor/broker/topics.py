@@ -17,7 +17,7 @@ _DAY_MS = 24 * 3600 * 1000
 _HOUR_MS = 3600 * 1000
 SIGNAL_DAYS = 3  # how long the input is kept
 PARTITIONS = 12  # of topics made without being told how many
-LOOK_S = 4.0  # for an answer about a topic; the loop waits for it
+LOOK_S = 3.0  # for an answer about a topic; the loop waits for it
 RAISED_S = 15.0  # for a partition that was added to be seen
 
 
