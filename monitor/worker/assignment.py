@@ -88,6 +88,14 @@ class Joining:
             self.again()
         return False
 
+    @property
+    def in_touch(self) -> bool:
+        """Whether the group's coordinator is known: a client that no heartbeat of is answered forgets it.
+
+        A worker without work has nothing to commit, by which it would else find the broker gone.
+        """
+        return self._consumer._coordinator.coordinator_id is not None
+
     def again(self) -> None:
         """Join once more: the leader assigns anew, with partitions that were added; others stay so."""
         self._consumer._coordinator.request_rejoin()  # harmless while a join goes on

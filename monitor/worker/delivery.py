@@ -59,6 +59,10 @@ class Delivery(Protocol):
         """True if all is committed, False if none is and it may be tried again; else OutcomeUnknownError."""
         ...
 
+    def settle(self) -> None:
+        """End what an attempt of ours that failed has left open: taking up would wait for the broker to."""
+        ...
+
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Let go of the producer."""
         ...
@@ -110,6 +114,10 @@ class ExactlyOnce:
         self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
 
+    def settle(self) -> None:
+        """By a new producer, whose beginning ends an open transaction of the one before at once."""
+        self._ready()
+
     def _ready(self) -> TransactionalProducer | None:
         """A producer, made anew where the last one was discarded; None while the broker is away."""
         if self._producer is None and self._answers():
@@ -155,6 +163,9 @@ class AtLeastOnce:
             return False
         self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
+
+    def settle(self) -> None:
+        """Nothing is ever open."""
 
     def _flush(self, records: Sequence[Outgoing], deadline: Deadline) -> None:
         await_partitions(self._producer, _placed(records), deadline)

@@ -138,7 +138,7 @@ class Worker:
             self._health.advance()
             self._commit()
             self._gauges.update(self._owned)
-            self._health.broker_reachable = self._committer.healthy
+            self._health.broker_reachable = self._committer.healthy and self._joining.in_touch
             self._health.advance()
             self._metrics.last_loop.set_to_current_time()
 
@@ -254,7 +254,10 @@ class Worker:
 
     def _take_up(self, places: list[TopicPartition]) -> None:
         began = time.monotonic()
-        member_id = self._consumer.group_metadata().member_id  # first: what is read then is no older
+        if self._delivery is not None:
+            self._delivery.settle()
+            self._step()
+        member_id = self._consumer.group_metadata().member_id  # before all that is read, which is no older
         kafka = self._settings.kafka
         quick = {"connect_timeout_s": min(TAKE_UP_S, kafka.connect_timeout_s)}
         exactly_once = self._settings.delivery.mode == "exactly_once"

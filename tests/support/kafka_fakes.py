@@ -63,7 +63,7 @@ class FakeConsumer:
         self.fail_commit: KafkaError | None = None
         self.rejoins = 0
         self.answers = True
-        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin)
+        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin, coordinator_id="1")
         self.topic_id: str | None = None
         self._cluster = SimpleNamespace(topic_id=lambda _: self.topic_id)
         self._listener: Any = None
@@ -134,8 +134,12 @@ class FakeDelivery:
     def __init__(self, refuse: int = 0) -> None:
         self.parcels: list[Parcel] = []
         self.refuse, self.unknown = refuse, 0
-        self.closed = False
+        self.settled, self.closed = 0, False
         self.stage_seconds = {"produce": 0.001, "commit": 0.002}
+
+    def settle(self) -> None:
+        """Count it."""
+        self.settled += 1
 
     def deliver(self, parcel: Parcel) -> bool:
         """True unless this one is to be refused."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+
+from kafka.coordinator.base import BaseCoordinator
+
 from monitor.worker.assignment import STUCK_S, Assignment, Joining
 from tests.support.kafka_fakes import REBALANCING, STABLE, FakeConsumer, place
 
@@ -47,3 +51,13 @@ def test_a_join_that_never_ends_is_begun_again() -> None:
     consumer.member = STABLE
     now[0] += 100
     assert (joining.watch(), consumer.rejoins) == (True, 1)
+
+
+def test_a_broker_that_answers_no_heartbeat_is_out_of_touch() -> None:
+    """By what kafka-python keeps of the group's coordinator."""
+    assert "self.coordinator_id = None" in inspect.getsource(BaseCoordinator.coordinator_dead)
+    consumer = FakeConsumer()
+    joining = Joining(consumer)
+    assert joining.in_touch
+    consumer._coordinator.coordinator_id = None
+    assert not joining.in_touch

@@ -89,6 +89,18 @@ def test_a_fenced_worker_begins_again_from_the_commit(monkeypatch: pytest.Monkey
     assert delivery.deliver(PARCEL)
 
 
+def test_what_was_left_open_is_ended_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A producer of the same id ends it at once; the broker does so after its time only."""
+    failed, next_one = FakeProducer(never="commit"), FakeProducer()
+    monkeypatch.setattr("monitor.worker.delivery.ANSWER_S", 0.01)
+    delivery = _exactly_once(monkeypatch, failed, next_one)
+    with pytest.raises(OutcomeUnknownError):
+        delivery.deliver(PARCEL)
+    for _ in range(2):
+        delivery.settle()
+        assert next_one.calls == ["init"]
+
+
 def test_a_broker_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One attempt a call, none where nobody answers; the loop goes round in between."""
     failed, unready, ready = (

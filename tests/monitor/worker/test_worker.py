@@ -344,6 +344,7 @@ def test_an_unknown_outcome_is_begun_again_from_the_commit(bench: Bench) -> None
         bench.give(0, _record(0), _record(1)),
     )
     assert learned == [0]
+    assert bench.delivery.settled == 2  # each time before the commit was read
     first = bench.delivery.parcels[0]
     assert (len(first.records), first.offsets[place()].offset) == (3, 2)
     assert bench.shows('rebalances_total{change="again"} 1.0')
@@ -364,6 +365,17 @@ def test_taking_up_waits_for_the_broker(bench: Bench, monkeypatch: pytest.Monkey
     bench.run(bench.gain(0), lambda _: seen.append((bench.health.assigned, set(bench.consumer.paused))))
     assert seen == [(False, {place(0)})]
     assert (bench.health.assigned, bench.consumer.paused) == (True, set())
+
+
+def test_a_broker_that_is_away_shows_without_work(bench: Bench) -> None:
+    """Nothing is to be committed, and yet the worker says that it is not ready."""
+    seen: list[list[str]] = []
+
+    def away(_: Any) -> None:
+        bench.consumer._coordinator.coordinator_id = None
+
+    bench.run(bench.gain(0), away, lambda _: seen.append(bench.health.unready_reasons()))
+    assert seen == [["broker not reachable"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
