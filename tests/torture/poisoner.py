@@ -19,13 +19,12 @@ from tests.torture.comparison import Verdict
 
 SENT_S = 30.0
 Headers = Sequence[tuple[str, bytes | None]]
-BOMB = 300, 60_000  # records of zeros, a minute of twelve leads each
+BOMB_SAMPLES = 60_000  # of each record of zeros: a minute of twelve leads
 BOMB_OPTIONS: dict[str, Any] = {
     "compression_type": "zstd",
     "linger_ms": 60_000,  # one batch: it leaves when it is flushed
     "batch_size": 1 << 30,
     "max_request_size": 1 << 30,
-    "buffer_memory": 1 << 30,
 }
 
 
@@ -64,9 +63,9 @@ class Poisoner:
         self._bench.send([("bad-leap", value) for value in leaps])
         self._bench.send([(poison.LONG_ID, poison.many_short_beats())])
 
-    def bomb(self) -> None:
-        """A batch of 22 kB, 430 MB when it is opened."""
-        records = [("bad-zeros", value) for value in poison.zeros("bad-zeros", *BOMB)]
+    def bomb(self, count: int) -> None:
+        """A batch of so many records, 300 of which are 22 kB, and 430 MB when it is opened."""
+        records = [("bad-zeros", value) for value in poison.zeros("bad-zeros", count, BOMB_SAMPLES)]
         self._bench.send(records, **BOMB_OPTIONS)
 
     def settings_of(self, streams: Iterable[str]) -> None:
@@ -76,8 +75,9 @@ class Poisoner:
             for stream, odd in zip(streams, poison.ODD_SETTINGS, strict=True):
                 out.send(topic, poison.odd_profile(stream, **odd), key=stream.encode())
                 for key, value in poison.no_profiles(stream):
-                    out.send(topic, value, key=key)
-                    self.profiles += 1
+                    if key is not None:  # Kafka takes none without a key into a topic that is compacted
+                        out.send(topic, value, key=key)
+                        self.profiles += 1
             for number in range(self._bench.partitions):
                 out.send(topic, b"{}", key=BAD_KEY, headers=BAD_HEADERS, partition=number)
                 self.profiles += 1
@@ -96,10 +96,12 @@ class Poisoner:
     def state(self) -> None:
         """Records of the group's own state that are none, to every partition."""
         group = self._bench.settings().kafka.group_id
+        # A header without a value is nothing that kafka-python would write.
+        none = [each for each in poison.no_snapshots(group) if all(value for _, value in each[1])]
         with producer(self._bench.settings()) as out:
             topic = self._bench.topic("state")
             for number in range(self._bench.partitions):
-                for key, headers in poison.no_snapshots(group):
+                for key, headers in none:
                     out.send(topic, b"bad", key=key, headers=headers, partition=number)
                     self.snapshots += 1
                 out.send(topic, b"bad", key=BAD_KEY, headers=BAD_HEADERS, partition=number)

@@ -26,7 +26,8 @@ from tests.support.kafka_fakes import Record
 from tests.torture.flat import growth
 from tests.torture.ground import of_streams
 from tests.torture.ids import longest_take_up_s
-from tests.torture.poisoner import BOMB, letters_of
+from tests.torture.poison import BOMB
+from tests.torture.poisoner import BOMB_SAMPLES, letters_of
 from tests.torture.sections import SECTIONS
 from tests.torture.watch import Watch
 from tests.torture.workers import Vitals, ended, took_up, vitals
@@ -152,7 +153,6 @@ def test_hostile_chunks_are_valid() -> None:
 
 def test_a_bomb_is_small_until_it_is_opened() -> None:
     """A share of it, for time's sake."""
-    count, samples = BOMB
-    part = b"".join(poison.zeros("z", 10, samples))
-    assert len(part) * count / 10 > 400 << 20
-    assert len(zstandard.compress(part)) * count / 10 < 100_000
+    part = b"".join(poison.zeros("z", 10, BOMB_SAMPLES))
+    assert len(part) * BOMB / 10 > 400 << 20
+    assert len(zstandard.compress(part)) * BOMB / 10 < 100_000
