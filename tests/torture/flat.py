@@ -18,8 +18,8 @@ from tests.torture.watch import Watch
 from tests.torture.workers import Vitals, await_partitions, ended, running, vitals
 
 NAME = "flat"
-CYCLES, CYCLES_SHORT = 45, 9
-RESTART_EVERY = 3  # cycles
+CYCLES, CYCLES_SHORT = 45, 6
+RESTART_EVERY = 2  # cycles
 STREAMS, SPEED = 10, 2.0
 JOIN_S, WAIT_S = 30.0, 60.0
 CAUGHT_UP_S = 120.0
