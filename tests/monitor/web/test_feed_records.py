@@ -23,6 +23,7 @@ from monitor.web.held.store import Store
 from monitor.web.metrics import WebMetrics, new_web_metrics
 from monitor.web.views.rows import rows
 from tests.support.daemon.poison import NESTS
+from tests.support.predecessor import Written
 from tests.support.web.made import START_US, chunk_value, event, limits, store_of, windows
 from tests.support.web.pages import client, page
 
@@ -149,3 +150,18 @@ def test_a_fault_of_our_own_is_one_records_as_well() -> None:
     feed._take["ecg.events"] = fail
     feed._take_in({TopicPartition("ecg.events", 0): [Record(VALID["ecg.events"])]})
     assert metrics.bad_records.labels("ecg.events")._value.get() == 1
+
+
+@pytest.mark.parametrize("topic", ["signal", "beats", "events"])
+def test_what_the_release_before_has_written_is_shown(topic: str) -> None:
+    """The topics hold it for days after an upgrade."""
+    feed, metrics = feed_into(store := Store(limits()))
+    written = Written.by("f2233cd")
+    for name in ("signal", topic):
+        records = [Record(each.value, each.key, each.headers, each.offset) for each in getattr(written, name)]
+        feed._take_in({TopicPartition(f"ecg.{name}", 0): records})
+        assert metrics.bad_records.labels(f"ecg.{name}")._value.get() == 0
+    shown = {row["stream"]: row for row in rows(store, time.time_ns() // 1000)}
+    assert set(shown) == {"bed-1", "bed-2", "bed-3"}
+    assert {row["judged"] for row in shown.values()} == {topic == "beats"}
+    assert all((row["event"] is not None) == (topic == "events") for row in shown.values())
