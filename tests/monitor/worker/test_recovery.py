@@ -12,7 +12,7 @@ from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.clients import open_consumer, open_producer
-from monitor.broker.topics import create_topics
+from monitor.broker.topics import create_topics, signal_id
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
 from monitor.worker.positions import Snapshot, StartPoint, commit_entry, snapshot_headers
@@ -215,7 +215,7 @@ def test_a_commit_is_read_back(settings: KafkaSettings) -> None:
         points = start_points(consumer, settings, [where])
     finally:
         consumer.close(timeout_ms=1000)
-    assert points == {where: StartPoint(0, 1)}
+    assert points == {where: StartPoint(0, 1, topic_id=signal_id(settings))}
 
 
 @pytest.mark.integration
