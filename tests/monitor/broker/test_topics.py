@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 
+from monitor.broker import topics as topics_module
 from monitor.broker.clients import open_admin, open_consumer
 from monitor.broker.topics import (
     create_topics,
@@ -45,9 +47,13 @@ def test_all_that_belong_together_are_raised(
     """`signal` last, so that none of its partitions is ever without its mirrors; a second time nothing is."""
     order: list[str] = []
     names = settings.topics
-    monkeypatch.setattr(
-        "monitor.broker.topics._await_partitions", lambda admin, _, name, count: order.append(name)
-    )
+
+    def seen(admin: Any, settings: KafkaSettings, name: str, count: int) -> None:
+        order.append(name)
+        wait(admin, settings, name, count)
+
+    wait = topics_module._await_partitions
+    monkeypatch.setattr(topics_module, "_await_partitions", seen)
     raised = raise_partitions(settings, 5)
     following = set(names.model_dump().values()) - {names.deadletter}
     assert raised == dict.fromkeys(following, 2)
