@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.detect.admission import RIVAL_S, SESSIONS_KEPT, WRAPS, admit, conclude, successor
+from monitor.detect.detector import Detector
 from monitor.detect.order import MAX_HELD_BYTES, Stream, Stretch, held_bytes, new_stream
 from monitor.ecg.samples import MISSING
 from monitor.formats.chunks import Chunk
-from tests.support.made_up import chunk_of
+from tests.support.made_up import chunk_of, outcome, run
+from tests.support.models import small_model
 
 RATE_HZ = 100.0
 SECOND = 100  # samples
@@ -376,3 +378,16 @@ def test_nothing_is_dropped_without_a_word(chunks: list[Chunk]) -> None:
     assert released + held + dropped == len(chunks)
     assert bool(desk.conflicts) == bool(desk.counts["conflicts"])
     assert held_bytes([*desk.known.held, *desk.known.rival]) <= 2 * MAX_HELD_BYTES
+
+
+@given(chunks=st.lists(ANY_CHUNK, min_size=1, max_size=25), cut=st.integers(0, 25))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_whatever_comes_batches_and_snapshots_do_not_matter(chunks: list[Chunk], cut: int) -> None:
+    """One batch, one chunk at a time, or a restored snapshot between two halves: the same is said."""
+    together = outcome([Detector(small_model()).process(chunks)])
+    single, first, second = Detector(small_model()), Detector(small_model()), Detector(small_model())
+    assert outcome(run(single, ([chunk] for chunk in chunks))) == together
+    parts = [first.process(chunks[:cut])]
+    if cut:
+        second.restore("a", first.snapshot("a"))
+    assert outcome([*parts, second.process(chunks[cut:])]) == together

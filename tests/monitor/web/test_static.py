@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import pytest
 
+from monitor.formats.events import TECHNICAL, Kind
 from tests.support.web.made import store_of
 from tests.support.web.pages import client, page
 
@@ -36,6 +37,17 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
         assert not re.search(
             r"(?:https?:)?//(?!www\.w3\.org/)[a-z0-9.-]+\.[a-z]{2,}/", file.read_text("utf-8")
         ), file.name
+
+
+def test_the_page_has_words_for_every_kind() -> None:
+    """Of events; and offers only those that speak of the patient as what a beat may be."""
+    script = (files("monitor.web") / "static" / "kinds.js").read_text("utf-8")
+    named = re.findall(r'^  "?([a-z.]+)"?: "', script[: script.index("const SIGNS")], re.MULTILINE)
+    assert set(named) == {str(kind) for kind in Kind}
+    found = re.search(r"!/(.+)/\.test\(kind\)", script)
+    assert found
+    hidden = re.compile(found[1].replace("\\.", "[.]"))
+    assert {kind for kind in Kind if hidden.match(kind)} == TECHNICAL
 
 
 @pytest.mark.parametrize(
