@@ -90,11 +90,12 @@ class Joining:
 
     @property
     def in_touch(self) -> bool:
-        """Whether the group's coordinator is known: a client that no heartbeat of is answered forgets it.
+        """Whether the group's coordinator answers heartbeats; one that has gone is forgotten at once.
 
         A worker without work has nothing to commit, by which it would else find the broker gone.
         """
-        return self._consumer._coordinator.coordinator_id is not None
+        coordinator = self._consumer._coordinator
+        return coordinator.coordinator_id is not None and not coordinator.heartbeat.session_timeout_expired()
 
     def again(self) -> None:
         """Join once more: the leader assigns anew, with partitions that were added; others stay so."""

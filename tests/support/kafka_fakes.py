@@ -63,7 +63,12 @@ class FakeConsumer:
         self.fail_commit: KafkaError | None = None
         self.rejoins = 0
         self.answers = True
-        self._coordinator = SimpleNamespace(request_rejoin=self._rejoin, coordinator_id="1")
+        self.silent = False  # no heartbeat has been answered for a session
+        self._coordinator = SimpleNamespace(
+            request_rejoin=self._rejoin,
+            coordinator_id="1",
+            heartbeat=SimpleNamespace(session_timeout_expired=lambda: self.silent),
+        )
         self.topic_id: str | None = None
         self._cluster = SimpleNamespace(topic_id=lambda _: self.topic_id)
         self._listener: Any = None

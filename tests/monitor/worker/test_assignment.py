@@ -54,10 +54,10 @@ def test_a_join_that_never_ends_is_begun_again() -> None:
 
 
 def test_a_broker_that_answers_no_heartbeat_is_out_of_touch() -> None:
-    """By what kafka-python keeps of the group's coordinator."""
+    """One that is gone, and one that stands still; by what kafka-python keeps of the group's coordinator."""
     assert "self.coordinator_id = None" in inspect.getsource(BaseCoordinator.coordinator_dead)
-    consumer = FakeConsumer()
-    joining = Joining(consumer)
-    assert joining.in_touch
-    consumer._coordinator.coordinator_id = None
-    assert not joining.in_touch
+    assert "self.heartbeat.session_timeout_expired()" in inspect.getsource(BaseCoordinator)
+    gone, frozen, there = FakeConsumer(), FakeConsumer(), FakeConsumer()
+    gone._coordinator.coordinator_id = None
+    frozen.silent = True
+    assert [Joining(each).in_touch for each in (gone, frozen, there)] == [False, False, True]
