@@ -103,7 +103,7 @@ class Batches:
             for record in records:
                 try:
                     check_readable(record)
-                    self.suspects.check(partition.place, record.offset)
+                    self.suspects.check(partition, record.offset)
                     chunk = decode_signal(record)
                 except DecodeError as error:
                     self._bury(partition, record, error.reason, str(error))

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.structs import MemberState, OffsetAndMetadata
+from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
 from monitor.worker.delivery import Delivery, OutcomeUnknownError, Parcel
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Outgoing, Partition, Pending
-from monitor.worker.positions import commit_entry, snapshot_headers
+from monitor.worker.positions import Mark, snapshot_headers
 from monitor.worker.settings import SettingsInForce
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,10 @@ class Committer:
         self._metrics.pending_records.set(pending)
         self._hold(pending >= self._settings.delivery.max_pending_records)
 
+    def note(self, owned: Owned, marks: Mapping[TopicPartition, Mark]) -> bool:
+        """Commit what is pending and, by partition, what is judged next; False if it may not be yet."""
+        return time.monotonic() >= self._retry_s and self._try_commit(owned, everything=False, marks=marks)
+
     def commit_all(self, owned: Owned) -> None:
         """On shutdown: commit what is pending with a snapshot of every stream; a few attempts."""
         deadline_s = time.monotonic() + LAST_S
@@ -79,28 +83,32 @@ class Committer:
 
     def _is_due(self, owned: Owned, now_s: float) -> bool:
         delivery = self._settings.delivery
-        if any(partition.pending.events for partition in owned.values()):
+        if any(partition.pending.events or partition.passed for partition in owned.values()):
             return True
         if sum(partition.pending.inputs for partition in owned.values()) >= delivery.max_pending_records:
             return True
         return now_s - self._committed_s >= delivery.commit_interval_s
 
-    def _try_commit(self, owned: Owned, everything: bool) -> bool:
+    def _try_commit(
+        self, owned: Owned, everything: bool, marks: Mapping[TopicPartition, Mark] | None = None
+    ) -> bool:
         began = time.monotonic()
         due = {place: partition.due(began, everything) for place, partition in owned.items()}
-        changed = {place: partition for place, partition in owned.items() if partition.dirty or due[place]}
+        said = {place: partition.following_mark(everything) for place, partition in owned.items()}
+        said.update(marks or {})
+        wanted = {place for place in due if due[place]} | set(marks or ())
+        changed = {
+            place: partition
+            for place, partition in owned.items()
+            if partition.changed(clean=everything) or place in wanted
+        }
         if not changed:
             self._committed_s = began
             return True
-        member = self._consumer.group_metadata()
-        if member.state is not MemberState.STABLE or member.generation_id < 0:
-            # Without a generation the broker could not tell us from a stranger and would take
-            # offsets of partitions that others own.
+        member = self._member(changed)
+        if member is None:
             self._not_now()
             return False
-        if any(partition.member_id != member.member_id for partition in changed.values()):
-            # The group had given us up, and kafka-python tells nobody of partitions that it gives back.
-            raise OutcomeUnknownError("others may have had our partitions: the group knows us by another id")
         snapshots = [
             record
             for place, partition in changed.items()
@@ -109,14 +117,27 @@ class Committer:
         parcel = Parcel(
             records=[record for partition in changed.values() for record in partition.pending.records],
             snapshots=snapshots,
-            offsets={place: _entry(partition, due[place]) for place, partition in changed.items()},
+            offsets={place: partition.entry(due[place], said[place]) for place, partition in changed.items()},
             member=member,
         )
         if not self._delivery.deliver(parcel):
             self._failed(began)
             return False
-        self._succeeded(snapshots, [changed[place].commit(due[place], began) for place in changed])
+        done = [partition.commit(due[place], began, said[place]) for place, partition in changed.items()]
+        self._succeeded(snapshots, done)
         return True
+
+    def _member(self, changed: Owned) -> ConsumerGroupMetadata | None:
+        """As whom to commit these partitions; None while the group settles."""
+        member: ConsumerGroupMetadata = self._consumer.group_metadata()
+        if member.state is not MemberState.STABLE or member.generation_id < 0:
+            # Without a generation the broker could not tell us from a stranger and would take
+            # offsets of partitions that others own.
+            return None
+        if any(partition.member_id != member.member_id for partition in changed.values()):
+            # The group had given us up, and kafka-python tells nobody of partitions that it gives back.
+            raise OutcomeUnknownError("others may have had our partitions: the group knows us by another id")
+        return member
 
     def _snapshots(self, partition: Partition, streams: list[str]) -> list[Outgoing]:
         kafka, place = self._settings.kafka, partition.place.partition
@@ -180,7 +201,3 @@ class Committer:
             self._consumer.resume(*places)
         self._held = full
         self._metrics.paused.set(full)
-
-
-def _entry(partition: Partition, written: list[str]) -> OffsetAndMetadata:
-    return commit_entry(partition.next_offset, partition.replay_after(written), partition.topic_id)

@@ -232,6 +232,12 @@ class Metrics:
             else:
                 raise ValueError(f"detector counts {name!r}, which is no metric")
 
+    def count_start(self, lost: int, astray: bool, refused: int) -> None:
+        """Count what was found amiss where a partition is taken up."""
+        self.lost_records.inc(lost)
+        self.lost_positions.inc(astray)
+        self.restores.labels("refused").inc(refused)
+
     def count_windows(self, windows: ScoredWindows) -> None:
         """Count anomalous windows by kind, and every window's p-value and score."""
         kind = np.array(windows.kind)

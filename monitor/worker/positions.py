@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,25 +22,53 @@ _GROUP, _OFFSET, _SETTING, _TOPIC_ID = "group", "input-offset", "setting", "topi
 class _Metadata(msgspec.Struct, omit_defaults=True):
     """Travels in the offset commit; Kafka keeps at most 4096 bytes.
 
-    Releases before a field was added write none of it, and pass over it in what others have written.
+    Fields may be added: releases before pass over what they do not know and write none of it. An ordinary
+    commit has only the first three.
     """
 
     schema: int
     replay: int
     topic_id: str | None = None  # of the topic that the offset counts in; None: the broker gives no ids
+    trying: int | None = None  # as Mark.first
+    until: int | None = None  # as Mark.last
+    deaths: dict[int, int] = {}
 
 
-def commit_entry(next_offset: int, replay_offset: int, topic_id: str | None = None) -> OffsetAndMetadata:
-    """The committed offset with the replay offset and the topic's id in its metadata."""
-    metadata = msgspec.json.encode(_Metadata(METADATA_SCHEMA, replay_offset, topic_id)).decode()
-    return OffsetAndMetadata(next_offset, metadata, -1)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What was about to be judged when the commit was made: found at a start, its process ended in it."""
+
+    first: int
+    last: int | None = None  # None: whatever comes first from there on
+
+
+def commit_entry(
+    next_offset: int,
+    replay_offset: int,
+    topic_id: str | None = None,
+    mark: Mark | None = None,
+    deaths: Mapping[int, int] | None = None,
+) -> OffsetAndMetadata:
+    """The committed offset with what else is known of the partition's place in its metadata.
+
+    deaths: how many processes have ended at a record while it was judged alone, by its offset.
+    """
+    trying, until = (None, None) if mark is None else (mark.first, mark.last)
+    metadata = _Metadata(METADATA_SCHEMA, replay_offset, topic_id, trying, until, dict(deaths or {}))
+    return OffsetAndMetadata(next_offset, msgspec.json.encode(metadata).decode(), -1)
+
+
+def _metadata(committed: OffsetAndMetadata) -> _Metadata | None:
+    try:
+        return msgspec.json.decode(committed.metadata or "", type=_Metadata)
+    except msgspec.MsgspecError:
+        return None
 
 
 def replay_offset(committed: OffsetAndMetadata) -> int:
     """The offset from which input is read again; the committed one if the commit is not ours."""
-    try:
-        metadata = msgspec.json.decode(committed.metadata or "", type=_Metadata)
-    except msgspec.MsgspecError:
+    metadata = _metadata(committed)
+    if metadata is None:
         logger.warning("commit at offset %d carries no replay offset", committed.offset)
         return int(committed.offset)
     return int(min(metadata.replay, committed.offset))
@@ -47,10 +76,17 @@ def replay_offset(committed: OffsetAndMetadata) -> int:
 
 def topic_id_of(committed: OffsetAndMetadata) -> str | None:
     """The id of the topic that was read; None if the commit says nothing of it."""
-    try:
-        return msgspec.json.decode(committed.metadata or "", type=_Metadata).topic_id
-    except msgspec.MsgspecError:
-        return None
+    metadata = _metadata(committed)
+    return None if metadata is None else metadata.topic_id
+
+
+def unclean_end(committed: OffsetAndMetadata) -> tuple[Mark | None, dict[int, int]]:
+    """What an earlier process was about to judge and did not get beyond, and the deaths at single records."""
+    metadata = _metadata(committed)
+    if metadata is None:
+        return None, {}
+    mark = None if metadata.trying is None else Mark(metadata.trying, metadata.until)
+    return mark, metadata.deaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +120,8 @@ class StartPoint:
     refused: int = 0  # records that are no snapshots, and snapshots of input that was never committed
     topic_id: str | None = None  # of the topic that is read; None: the broker gives no ids
     astray: bool = False  # what was known of this place is of another topic, or lies past the end
+    mark: Mark | None = None  # an earlier process ended there
+    deaths: dict[int, int] = field(default_factory=dict)
 
     def take(self, record: Any, group_id: str) -> None:
         """Take in a record of `ecg.state`, if it is of this group; one without a value ends its stream.

@@ -13,8 +13,10 @@ from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import no_step, offsets_of, place_name, read_to
 from monitor.broker.topics import differ, signal_id
 from monitor.config import KafkaSettings
+from monitor.detect.interface import StreamDetector
 from monitor.errors import StateError
-from monitor.worker.positions import StartPoint, replay_offset, topic_id_of
+from monitor.worker.metrics import Metrics
+from monitor.worker.positions import Snapshot, StartPoint, replay_offset, topic_id_of, unclean_end
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +115,13 @@ def _start_point(
         return StartPoint(first, first, lost, topic_id=topic_id)
     if replay < first:
         logger.warning("%s: state can only be rebuilt from %d, wanted %d", place_name(place), first, replay)
-    return StartPoint(max(replay, first), committed.offset, topic_id=topic_id)
+    mark, deaths = unclean_end(committed)
+    if mark is not None:
+        logger.warning(
+            "%s: no commit since a process began at %d: going carefully until there is one",
+            *(place_name(place), mark.first),
+        )
+    return StartPoint(max(replay, first), committed.offset, topic_id=topic_id, mark=mark, deaths=deaths)
 
 
 def read_snapshots(
@@ -143,6 +151,18 @@ def read_snapshots(
                 _take(points[place.partition], place, record, settings.group_id)
     finally:
         reader.close()
+
+
+def restore(detector: StreamDetector, metrics: Metrics, snapshot: Snapshot, partition: int) -> bool:
+    """Give a stream's state to the detector; False where that refuses it, and the stream starts afresh."""
+    try:
+        detector.restore(snapshot.stream, snapshot.state, partition)
+    except StateError as error:
+        logger.warning("a stream starts afresh: %s", error)
+        metrics.restores.labels("refused").inc()
+        return False
+    metrics.restores.labels("restored").inc()
+    return True
 
 
 def _take(point: StartPoint, place: TopicPartition, record: Any, group_id: str) -> None:

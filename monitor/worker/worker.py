@@ -17,7 +17,7 @@ from monitor.broker.topics import check_topics
 from monitor.broker.transactions import Deadline
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
-from monitor.errors import BrokerError, StateError
+from monitor.errors import BrokerError
 from monitor.lifetime import FORCED_EXIT, Watchdog, quit_at_once
 from monitor.processes import handling
 from monitor.worker.assignment import Assignment, Joining
@@ -30,8 +30,9 @@ from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
 from monitor.worker.polls import Polls
 from monitor.worker.profile_reader import ProfileReader
-from monitor.worker.recovery import start_points
+from monitor.worker.recovery import restore, start_points
 from monitor.worker.settings import SettingsInForce
+from monitor.worker.suspects import TURN_S, Batch
 
 logger = logging.getLogger(__name__)
 JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
@@ -174,8 +175,12 @@ class Worker:
         for place, offset in left.items():
             self._consumer.seek(place, offset)
         batch = {self._owned[place]: records for place, records in taken.items()}
-        suspects = self._batches.suspects
+        suspects, began = self._batches.suspects, time.monotonic()
         for part in suspects.parts(batch) if batch else ():
+            if time.monotonic() - began > TURN_S or not self._note(batch, part):
+                for place in self._owned.keys() & taken.keys():  # none if all are taken up again
+                    self._consumer.seek(place, self._owned[place].next_offset)
+                return
             try:
                 self._gauges.saw(self._batches.process(part))
             except Exception as error:  # noqa: BLE001  whatever it is, a restart would meet it again
@@ -186,6 +191,17 @@ class Worker:
             self._health.advance()
             for partition, records in part.items():
                 self._gauges.reached(partition.place, records[-1].timestamp)
+
+    def _note(self, batch: Batch, part: Batch) -> bool:
+        """Let the commit say what is judged next, where that is called for; False if it cannot be now."""
+        marks = self._batches.suspects.marks(self._owned, batch, part)
+        try:
+            if not marks or self._committer.note(self._owned, marks):
+                return True
+            time.sleep(IDLE_S)
+        except OutcomeUnknownError as error:
+            self._start_over(str(error))
+        return False
 
     def _commit(self) -> None:
         try:
@@ -258,9 +274,9 @@ class Worker:
             self._delivery.settle()
             self._step()
         member_id = self._consumer.group_metadata().member_id  # before all that is read, which is no older
-        kafka = self._settings.kafka
+        kafka, delivery = self._settings.kafka, self._settings.delivery
         quick = {"connect_timeout_s": min(TAKE_UP_S, kafka.connect_timeout_s)}
-        exactly_once = self._settings.delivery.mode == "exactly_once"
+        exactly_once = delivery.mode == "exactly_once"
         points = start_points(
             self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S, exactly_once, step=self._step
         )
@@ -270,29 +286,15 @@ class Worker:
             for stream, snapshot in list(start.snapshots.items()):
                 self._step()
                 self._in_force.take_up(stream, snapshot.setting, place.partition)
-                if not self._restore(stream, snapshot.state, place.partition):
+                if not restore(self._detector, self._metrics, snapshot, place.partition):
                     del start.snapshots[stream]
-            self._metrics.lost_records.inc(start.lost)
-            self._metrics.lost_positions.inc(start.astray)
-            self._metrics.restores.labels("refused").inc(start.refused)
-            interval_s = self._settings.delivery.snapshot_interval_s
-            self._owned[place] = Partition(place, start, interval_s, member_id)
+            self._metrics.count_start(start.lost, start.astray, start.refused)
+            self._owned[place] = Partition(place, start, delivery.snapshot_interval_s, member_id)
             self._consumer.seek(place, start.replay)
-            # So that one that stays silent from now on is counted.
-            self._gauges.saw((stream, place.partition) for stream in start.snapshots)
+            self._gauges.saw((stream, place.partition) for stream in start.snapshots)  # also if silent now
             logger.info(
                 "%s[%d] from %d, output from %d, %d streams",
                 *(*place, start.replay, start.committed, len(start.snapshots)),
             )
         self._consumer.resume(*places)
         logger.info("took up %d partitions in %.1f s", len(places), time.monotonic() - began)
-
-    def _restore(self, stream: str, state: bytes, partition: int) -> bool:
-        try:
-            self._detector.restore(stream, state, partition)
-        except StateError as error:
-            logger.warning("a stream starts afresh: %s", error)
-            self._metrics.restores.labels("refused").inc()
-            return False
-        self._metrics.restores.labels("restored").inc()
-        return True

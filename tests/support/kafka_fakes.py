@@ -13,7 +13,7 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from monitor.worker.delivery import OutcomeUnknownError, Parcel
 from monitor.worker.partition import Partition
-from monitor.worker.positions import Snapshot, StartPoint
+from monitor.worker.positions import Mark, Snapshot, StartPoint
 
 TOPIC = "ecg.signal"
 STABLE = ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)
@@ -40,10 +40,19 @@ def place(number: int = 0) -> TopicPartition:
     return TopicPartition(TOPIC, number)
 
 
-def partition(replay: int = 0, committed: int | None = None, number: int = 0, **snapshots: int) -> Partition:
+def partition(
+    replay: int = 0,
+    committed: int | None = None,
+    number: int = 0,
+    mark: Mark | None = None,
+    deaths: dict[int, int] | None = None,
+    **snapshots: int,
+) -> Partition:
     """A partition taken up at `replay`, with streams restored at the offsets given."""
     held = {stream: Snapshot(stream, offset, b"") for stream, offset in snapshots.items()}
-    start = StartPoint(replay, replay if committed is None else committed, 0, held)
+    start = StartPoint(
+        replay, replay if committed is None else committed, 0, held, mark=mark, deaths=deaths or {}
+    )
     return Partition(place(number), start, 5.0, STABLE.member_id)
 
 
@@ -134,11 +143,12 @@ class FakeConsumer:
 
 
 class FakeDelivery:
-    """Keeps parcels; refuses as many as told, and of as many tells no outcome."""
+    """Keeps parcels; refuses as many as told, and tells no outcome of calls by their number from 0."""
 
     def __init__(self, refuse: int = 0) -> None:
         self.parcels: list[Parcel] = []
-        self.refuse, self.unknown = refuse, 0
+        self.refuse, self.calls = refuse, 0
+        self.unknown: set[int] = set()
         self.settled, self.closed = 0, False
         self.stage_seconds = {"produce": 0.001, "commit": 0.002}
 
@@ -148,8 +158,8 @@ class FakeDelivery:
 
     def deliver(self, parcel: Parcel) -> bool:
         """True unless this one is to be refused."""
-        if self.unknown:
-            self.unknown -= 1
+        self.calls += 1
+        if self.calls - 1 in self.unknown:
             raise OutcomeUnknownError("the broker has not answered")
         if self.refuse:
             self.refuse -= 1

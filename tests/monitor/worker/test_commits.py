@@ -14,7 +14,7 @@ from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.commits import Committer
 from monitor.worker.delivery import OutcomeUnknownError
 from monitor.worker.metrics import Metrics, new_metrics
-from monitor.worker.positions import replay_offset, topic_id_of
+from monitor.worker.positions import Mark, replay_offset, topic_id_of, unclean_end
 from monitor.worker.settings import SettingsInForce
 from tests.support.kafka_fakes import (
     REBALANCING,
@@ -240,3 +240,38 @@ def test_a_partition_being_replayed_is_not_committed(monkeypatch: pytest.MonkeyP
     bench.owned = {place(): bench.part}
     bench.take_in()
     assert bench.step(10.0) == 0
+
+
+def test_what_is_judged_next_is_committed_with_what_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is judged the mark goes at once, so that it is blamed for nothing that comes later."""
+    bench = Bench(monkeypatch)
+    bench.take_in()
+    assert bench.committer.note(bench.owned, {place(): Mark(1, 1)})
+    assert bench.step() == 1
+    bench.take_in()
+    assert bench.step() == 2
+    first, last = (parcel.offsets[place()] for parcel in bench.delivery.parcels)
+    assert (first.offset, unclean_end(first)) == (1, (Mark(1, 1), {}))
+    assert (last.offset, unclean_end(last)) == (2, (None, {}))
+
+
+def test_nothing_is_judged_before_it_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While commits are refused, or the group settles."""
+    bench = Bench(monkeypatch, refuse=1)
+    assert not bench.committer.note(bench.owned, {place(): Mark(0)})
+    assert not bench.committer.note(bench.owned, {place(): Mark(0)})  # not yet again
+    bench.now_s += 0.3
+    bench.consumer.member = REBALANCING
+    assert not bench.committer.note(bench.owned, {place(): Mark(0)})
+    bench.now_s += 0.3
+    bench.consumer.member = STABLE
+    assert bench.committer.note(bench.owned, {place(): Mark(0)})
+    assert len(bench.delivery.parcels) == 1
+
+
+def test_the_last_commit_bears_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though no record came after it: a stop in order is no end that anything is to blame for."""
+    bench = Bench(monkeypatch)
+    bench.committer.note(bench.owned, {place(): Mark(0)})
+    bench.committer.commit_all(bench.owned)
+    assert [unclean_end(parcel.offsets[place()])[0] for parcel in bench.delivery.parcels] == [Mark(0), None]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.worker.positions import Mark, replay_offset, unclean_end
 from tests.support.kafka_fakes import partition
 
 
@@ -89,3 +90,52 @@ def test_a_restart_anywhere_sees_every_input_that_no_snapshot_holds(moves: list[
         held.update(dict.fromkeys(due, offset + 1))
         lacking = [at for at, name in enumerate(seen) if at >= held[name]]
         assert all(at >= replay for at in lacking)
+
+
+def test_a_partition_is_gone_through_carefully_until_it_gets_on() -> None:
+    """Past what an earlier process was judging, and with a commit beyond the one that it began with."""
+    part = partition(replay=5, committed=7, mark=Mark(6, 8))
+    for offset, careful in ((5, True), (6, True), (7, True), (8, False)):
+        part.advance(offset)
+        part.commit([], 0.0)
+        assert part.careful is careful
+        assert part.suspected is careful
+    assert [part.alone(offset) for offset in (5, 6, 8, 9)] == [False, True, True, False]
+
+
+def test_nothing_is_careful_in_ordinary_life() -> None:
+    """No record goes alone."""
+    part = partition(replay=5, committed=7)
+    assert (part.careful, part.suspected, part.alone(5)) == (False, False, False)
+
+
+def test_a_mark_is_over_once_all_of_it_is_judged() -> None:
+    """One without an end never is; a stop in order clears that, too."""
+    part = partition()
+    part.commit([], 0.0, Mark(0, 1))
+    part.advance(0)
+    assert not part.passed
+    part.advance(1)
+    assert part.passed
+    part.commit([], 0.0, Mark(2))
+    assert (part.passed, part.changed(clean=False), part.changed(clean=True)) == (False, False, True)
+
+
+def test_a_replay_leaves_a_mark_behind_it_until_it_gets_on() -> None:
+    """Or its successor would not know of it; not where it is stopped in order."""
+    part = partition(replay=5, committed=7)
+    part.advance(5)
+    assert (part.following_mark(last=False), part.following_mark(last=True)) == (Mark(6), None)
+    part.advance(7)
+    assert part.following_mark(last=False) is None
+
+
+def test_a_commit_during_a_replay_keeps_both_offsets() -> None:
+    """And the deaths that a restart may meet again, no others."""
+    part = partition(replay=5, committed=9, deaths={4: 3, 6: 3})
+    part.note("a", 5, now_s=0)
+    part.advance(5)
+    entry = part.entry([], Mark(6, 6))
+    assert (entry.offset, replay_offset(entry), unclean_end(entry)) == (9, 5, (Mark(6, 6), {6: 3}))
+    part.commit([], 0.0, Mark(6, 6))
+    assert (part.committed, part.next_offset, part.deaths) == (9, 6, {6: 3})

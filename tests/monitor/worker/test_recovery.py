@@ -15,7 +15,7 @@ from monitor.broker.clients import open_consumer, open_producer
 from monitor.broker.topics import create_topics, signal_id
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
-from monitor.worker.positions import Snapshot, StartPoint, commit_entry, snapshot_headers
+from monitor.worker.positions import Mark, Snapshot, StartPoint, commit_entry, snapshot_headers
 from monitor.worker.recovery import read_snapshots, start_points
 from tests.support.kafka_fakes import place
 
@@ -54,6 +54,8 @@ def _no_ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         (0, commit_entry(9, 5), StartPoint(5, 9)),
         (7, commit_entry(9, 5), StartPoint(7, 9)),
         (12, commit_entry(9, 5), StartPoint(12, 12, lost=3)),
+        (0, commit_entry(9, 5, None, Mark(5, 6), {6: 2}), StartPoint(5, 9, mark=Mark(5, 6), deaths={6: 2})),
+        (12, commit_entry(9, 5, None, Mark(5, 6), {6: 2}), StartPoint(12, 12, lost=3)),
     ],
 )
 def test_where_a_partition_goes_on(

@@ -19,9 +19,10 @@ from monitor.errors import BrokerError
 from monitor.formats.chunks import Chunk
 from monitor.formats.events import decode_event
 from monitor.formats.profiles import Profile
+from monitor.worker.delivery import Parcel
 from monitor.worker.health import Health
 from monitor.worker.metrics import new_metrics
-from monitor.worker.positions import Snapshot, StartPoint, topic_id_of
+from monitor.worker.positions import Mark, Snapshot, StartPoint, topic_id_of, unclean_end
 from monitor.worker.settings import ProfileRecord
 from monitor.worker.worker import Worker
 from tests.support.daemon.harness import CHUNK, chunk
@@ -103,6 +104,12 @@ class Bench:
         """Records of a partition are polled."""
         return lambda _: self.consumer.polls.append({place(number): list(records)})
 
+    @property
+    def parcels(self) -> list[Parcel]:
+        """What was committed, but for those that only say what comes next."""
+        told = [[unclean_end(entry)[0] for entry in each.offsets.values()] for each in self.delivery.parcels]
+        return [each for each, marks in zip(self.delivery.parcels, told, strict=True) if None in marks]
+
     def shows(self, line: str) -> bool:
         """Whether a metric has a value."""
         return f"ecg_monitor_{line}" in generate_latest(self.metrics.registry).decode().splitlines()
@@ -143,7 +150,7 @@ def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
     )
     assert tuned == [True]
     assert bench.detector.tunings == {}
-    assert decode_event(bench.delivery.parcels[0].records[0].value or b"").paced
+    assert decode_event(bench.parcels[0].records[0].value or b"").paced
 
 
 def test_a_partition_without_its_mirrors_waits_alone(bench: Bench) -> None:
@@ -203,7 +210,7 @@ def test_nothing_of_a_topic_made_anew_is_taken_for_the_old_one(bench: Bench) -> 
         bench.consumer.polls.append({place(0): [_record(1)]})
 
     bench.run(bench.gain(0), bench.give(0, _record(0)), made_anew, bench.give(0, _record(0)))
-    commits = [parcel.offsets[place(0)] for parcel in bench.delivery.parcels]
+    commits = [parcel.offsets[place(0)] for parcel in bench.parcels]
     assert {(each.offset, topic_id_of(each)) for each in commits} == {(1, "old"), (1, "new")}
     assert bench.detector.memory["s", 0].chunks == 1
 
@@ -229,7 +236,7 @@ def test_a_snapshot_that_does_not_fit_starts_the_stream_afresh(bench: Bench) -> 
 def test_events_are_committed_with_their_input(bench: Bench) -> None:
     """One parcel holds both."""
     bench.run(bench.gain(0), bench.give(0, _record(0), _record(1)))
-    parcel = bench.delivery.parcels[0]
+    parcel = bench.parcels[0]
     assert [record.topic for record in parcel.records] == ["ecg.events", "ecg.events", "ecg.beats"]
     assert parcel.offsets[place()].offset == 2
     assert bench.shows('events_total{kind="beat.morphology"} 2.0')
@@ -247,9 +254,9 @@ def test_what_is_too_much_for_a_turn_is_read_again(bench: Bench, monkeypatch: py
 
 def test_a_revoked_partitions_share_is_dropped(bench: Bench) -> None:
     """What is not committed is the next owner's to do; its streams are forgotten."""
-    quiet = Record(chunk("s", 0), 0, b"s")
-    bench.run(bench.gain(0), bench.give(0, quiet), bench.lose(0))
-    assert bench.delivery.parcels == []
+    first, quiet = _record(0), Record(chunk("s", 1), 1, b"s")
+    bench.run(bench.gain(0), bench.give(0, first), bench.give(0, quiet), bench.lose(0))
+    assert [parcel.offsets[place()].offset for parcel in bench.parcels] == [1]
     assert bench.detector.streams() == []
     assert bench.shows('rebalances_total{change="revoked"} 1.0')
 
@@ -269,7 +276,7 @@ def test_the_end_is_in_order(bench: Bench) -> None:
     """What was processed is committed with a snapshot, then the clients are closed."""
     quiet = Record(chunk("s", 0), 0, b"s")
     bench.run(bench.gain(0), bench.give(0, quiet))
-    assert [len(parcel.snapshots) for parcel in bench.delivery.parcels] == [1]
+    assert len(bench.parcels[-1].snapshots) == 1
     assert (bench.consumer.closed, bench.delivery.closed) == (True, True)
     assert bench.shows("up 0.0")
 
@@ -314,7 +321,7 @@ def test_after_an_error_nothing_is_committed(bench: Bench, monkeypatch: pytest.M
     _fails_on(bench, monkeypatch, {1})
     with pytest.raises(ZeroDivisionError):
         bench.run(bench.gain(0), bench.give(0, Record(b"\xc1", 0), _record(1)), bench.give(0, _record(1)))
-    assert bench.delivery.parcels == []
+    assert bench.parcels == []
     assert (bench.consumer.closed, bench.delivery.closed) == (True, True)
 
 
@@ -332,11 +339,13 @@ def test_a_worker_that_cannot_start_closes_what_it_opened(
     assert bench.consumer.closed
 
 
-def test_an_unknown_outcome_is_begun_again_from_the_commit(bench: Bench) -> None:
+@pytest.mark.parametrize("call", [0, 1], ids=["before", "after"])
+def test_an_unknown_outcome_is_begun_again_from_the_commit(bench: Bench, call: int) -> None:
     """What was pending is dropped, the state is built anew, and the input is read again from the commit."""
-    bench.delivery.unknown, bench.consumer.owned = 1, {place(0)}
+    bench.consumer.owned = {place(0)}
     bench.starts[place(0)] = StartPoint(0, 0)
     learned: list[int] = []
+    bench.delivery.unknown = {call}
     bench.run(
         bench.gain(0),
         bench.give(0, _record(0), _record(1)),
@@ -345,10 +354,37 @@ def test_an_unknown_outcome_is_begun_again_from_the_commit(bench: Bench) -> None
     )
     assert learned == [0]
     assert bench.delivery.settled == 2  # each time before the commit was read
-    first = bench.delivery.parcels[0]
+    first = bench.parcels[0]
     assert (len(first.records), first.offsets[place()].offset) == (3, 2)
     assert bench.shows('rebalances_total{change="again"} 1.0')
     assert bench.consumer.paused == set()
+
+
+def test_records_wait_until_it_is_noted_that_they_are_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a commit does not get through they are read again, and nothing has been judged."""
+    monkeypatch.setattr("monitor.worker.commits.RETRY_S", 0.0)
+    bench.delivery.refuse = 1
+    judged: list[int] = []
+    bench.run(
+        bench.gain(0),
+        bench.give(0, _record(0), _record(1)),
+        lambda _: judged.append(len(bench.detector.streams())),
+        bench.give(0, _record(0), _record(1)),
+    )
+    assert (judged, bench.consumer.sought) == ([0], {place(0): 0})
+    assert bench.parcels[0].offsets[place()].offset == 2
+
+
+def test_what_goes_record_by_record_is_bounded_in_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of the loop must not take so long that the group gives us up."""
+    monkeypatch.setattr("monitor.worker.worker.TURN_S", 0.05)
+    bench.detector.delay_s = 0.06
+    bench.starts[place(0)] = StartPoint(0, 0, mark=Mark(0, 2))
+    bench.run(bench.gain(0), bench.give(0, *map(_record, range(3))))
+    assert bench.consumer.sought == {place(0): 1}
+    assert bench.parcels[-1].offsets[place()].offset == 1
 
 
 def test_taking_up_waits_for_the_broker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
