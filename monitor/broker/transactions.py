@@ -24,6 +24,7 @@ from monitor.config import KafkaSettings
 
 BLOCK_S = 5.0  # for a topic's metadata, and for the coordinator at the beginning
 LOOK_S = 0.05  # for a partition that was added
+BACKOFF_MS = 20  # the broker ends a transaction after it has answered; one that follows at once must wait
 REQUEST_S = 10.0  # after which a connection that is silent is given up
 
 
@@ -48,6 +49,7 @@ class TransactionalProducer:
             transactional_id,
             max_block_ms=round(1000 * BLOCK_S),
             request_timeout_ms=round(1000 * REQUEST_S),
+            retry_backoff_ms=BACKOFF_MS,
         )
         try:
             with explained(settings):
