@@ -82,7 +82,7 @@ def test_kills_at_random_bury_nothing(kafka_broker: str, tmp_path: Path) -> None
     chance = random.Random(5)
     bench = Bench(kafka_broker, tmp_path, partitions=2)
     bench.send(ecg(6, 0, 40))
-    for _ in range(10):
+    for _ in range(6):
         with worker(bench, "one", delay_s=0.02) as running:
             running.says("took up")
             time.sleep(chance.uniform(0.0, 0.8))
