@@ -39,7 +39,7 @@ class Cluster:
     faults_short: int
 
 
-CLUSTERS = Cluster("one", 1, 20, 3), Cluster("three", 3, 20, 3)
+CLUSTERS = Cluster("one", 1, 20, 2), Cluster("three", 3, 20, 2)
 
 
 def run(ground: Ground) -> list[Figure]:

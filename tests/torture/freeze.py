@@ -17,7 +17,7 @@ from tests.torture.watch import Watch
 from tests.torture.workers import Served, ended, running, share, took_up
 
 NAME = "freeze"
-FREEZES, FREEZES_SHORT = 60, 6
+FREEZES, FREEZES_SHORT = 60, 4
 PARTITIONS = 6
 STREAMS, SPEED = 10, 2.0
 SESSION_S, TRANSACTION_S = 3.0, 3.0

@@ -15,7 +15,7 @@ from tests.torture.watch import Watch
 from tests.torture.workers import await_partitions, ended, took_up
 
 NAME = "ids"
-IDS, IDS_SHORT = 2000, 300
+IDS, IDS_SHORT = 2000, 200
 PARTS_S = 10, 8, 8  # of signal: before all, while one is killed, while one comes and goes
 PARTITIONS = 6
 CAUGHT_UP_S = 400.0
