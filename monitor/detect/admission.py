@@ -255,8 +255,9 @@ def _drop_rival(stream: Stream, counts: Counter[str]) -> str | None:
         return None
     stream.conflict_told = stream.expected
     first = dropped[0]
+    count = "1 chunk" if len(dropped) == 1 else f"{len(dropped)} chunks"
     what = "other leads" if set(first.leads) != set(stream.leads) else f"sample {first.first_sample}"
     return (
-        f"{len(dropped)} chunks dropped that do not fit (session {first.session!r:.40}, {what}, "
+        f"{count} dropped that did not fit (session {first.session!r:.40}, {what}, "
         f"{first.rate_hz:g} Hz): two senders, or a counter that jumped"
     )
