@@ -62,7 +62,7 @@ def admit(stream: Stream, chunk: Chunk, index: int, counts: Counter[str]) -> Adm
     if shift is None or _goes_on_with_rival(stream, chunk):
         return _rival(stream, chunk, counts)
     mine = fitted(chunk, stream.leads, stream.base + shift)
-    seen = (mine.first_sample, len(mine), zlib.crc32(np.ascontiguousarray(mine.ecg_mv).tobytes()))
+    seen = (mine.first_sample, len(mine), zlib.crc32(np.ascontiguousarray(mine.ecg_mv).data))
     if _led_astray(stream, mine.first_sample) or _had_otherwise(stream, seen):
         return _rival(stream, chunk, counts)
     if shift > 0:

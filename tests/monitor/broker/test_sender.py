@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 
 from monitor.broker.clients import open_reader
 from monitor.broker.reading import partitions_of
 from monitor.broker.sender import ChunkSender
-from monitor.broker.topics import create_topics
-from monitor.config import KafkaSettings, Topics
 from monitor.demo.follower import GroupProgress
 from monitor.errors import BrokerError
 from monitor.formats.chunks import decode_chunk
 from monitor.recordings.replay import ReplayClock, ReplayPlan, replay
+from tests.support.daemon.topics import own_topics
 from tests.support.scan_fakes import fake_recording
 
 pytestmark = pytest.mark.integration
 
 
-def _settings(servers: str) -> KafkaSettings:
-    own = uuid.uuid4().hex[:8]
-    names = ("signal", "events", "beats", "state", "deadletter")
-    topics = Topics(**{name: f"{own}.{name}" for name in names})
-    settings = KafkaSettings(bootstrap_servers=servers, group_id=own, topics=topics)
-    create_topics(settings, 3)
-    return settings
-
-
 def test_a_replay_arrives_whole_and_in_order(broker: str) -> None:
     """Each stream's chunks lie in one partition, keyed by the stream, sample after sample."""
-    settings, recording = _settings(broker), fake_recording()
+    settings, recording = own_topics(broker, 3), fake_recording()
     plan = ReplayPlan(prefix="bed", session="s", streams=3, speed=0)
     clock = ReplayClock.begin(recording, plan, 1_700_000_000.0)
     with ChunkSender(settings) as sender:
@@ -52,7 +40,7 @@ def test_a_replay_arrives_whole_and_in_order(broker: str) -> None:
 
 def test_what_was_there_before_is_skipped(broker: str) -> None:
     """A demo on one's own Kafka does not work through the signal of others."""
-    settings = _settings(broker)
+    settings = own_topics(broker, 3)
     with ChunkSender(settings) as sender:
         sender.send("old", b"not a chunk")
     group = GroupProgress(settings)
@@ -64,14 +52,14 @@ def test_what_was_there_before_is_skipped(broker: str) -> None:
 
 def test_a_record_that_is_refused_is_told(broker: str) -> None:
     """A chunk that cannot be delivered ends the replay with a reason."""
-    settings = _settings(broker)
+    settings = own_topics(broker, 3)
     with pytest.raises(BrokerError, match=r"MessageSizeTooLarge"), ChunkSender(settings) as sender:
         sender.send("s", bytes(2_000_000))
 
 
 def test_a_failed_delivery_stops_the_next_chunk(broker: str) -> None:
     """Delivery fails later than sending; the error is not lost."""
-    settings = _settings(broker)
+    settings = own_topics(broker, 3)
     sender = ChunkSender(settings)
     sender._failed(TimeoutError("batch expired"))
     with pytest.raises(BrokerError, match=r"signal: batch expired"):

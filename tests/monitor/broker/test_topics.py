@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -16,9 +15,10 @@ from monitor.broker.topics import (
     signal_id,
     topic_problems,
 )
-from monitor.config import KafkaSettings, Topics
+from monitor.config import KafkaSettings
 from monitor.errors import BrokerError
 from tests.support.daemon.harness import wait_until
+from tests.support.daemon.topics import own_topics
 
 pytestmark = pytest.mark.integration
 
@@ -26,11 +26,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def settings(broker: str) -> KafkaSettings:
     """Topics of the test's own, with two partitions."""
-    own = uuid.uuid4().hex[:8]
-    topics = Topics(**{name: f"{own}.{name}" for name in Topics.model_fields})
-    settings = KafkaSettings(bootstrap_servers=broker, topics=topics)
-    create_topics(settings, 2)
-    return settings
+    return own_topics(broker, 2)
 
 
 def _raise(settings: KafkaSettings, name: str, count: int) -> None:
@@ -95,10 +91,8 @@ def test_a_broker_without_ids_tells_none(noida_broker: str) -> None:
 @pytest.mark.kafka
 def test_a_topic_made_anew_has_another_id(kafka_broker: str) -> None:
     """Though its name is the same."""
-    own = uuid.uuid4().hex[:8]
-    topics = Topics(**{name: f"{own}.{name}" for name in Topics.model_fields})
-    settings = KafkaSettings(bootstrap_servers=kafka_broker, topics=topics)
-    create_topics(settings, 1)
+    settings = own_topics(kafka_broker, 1)
+    topics = settings.topics
     before = signal_id(settings)
     assert before == signal_id(settings) is not None
     consumer = open_consumer(settings)  # which names it in the same way, in kafka-python 3.0.12

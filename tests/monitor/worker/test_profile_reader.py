@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from monitor.broker.clients import open_producer
-from monitor.broker.topics import create_topics, raise_partitions
-from monitor.config import KafkaSettings, Topics
+from monitor.broker.topics import raise_partitions
+from monitor.config import KafkaSettings
 from monitor.errors import BrokerError
 from monitor.worker.profile_reader import ProfileReader
 from tests.support.daemon.harness import wait_until
+from tests.support.daemon.topics import own_topics
 
 pytestmark = pytest.mark.integration
 
@@ -21,11 +21,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def settings(broker: str) -> KafkaSettings:
     """Topics of the test's own."""
-    own = uuid.uuid4().hex[:8]
-    topics = Topics(**{name: f"{own}.{name}" for name in Topics.model_fields})
-    settings = KafkaSettings(bootstrap_servers=broker, topics=topics)
-    create_topics(settings, 3)
-    return settings
+    return own_topics(broker, 3)
 
 
 @pytest.fixture

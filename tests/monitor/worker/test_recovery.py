@@ -17,6 +17,7 @@ from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
 from monitor.worker.positions import Mark, Snapshot, StartPoint, commit_entry, snapshot_headers
 from monitor.worker.recovery import read_snapshots, start_points
+from tests.support.daemon.topics import own_topics
 from tests.support.kafka_fakes import place
 
 
@@ -161,11 +162,7 @@ def test_a_commit_that_names_no_topic_is_taken(monkeypatch: pytest.MonkeyPatch, 
 @pytest.fixture
 def settings(broker: str) -> KafkaSettings:
     """Topics of the test's own."""
-    own = uuid.uuid4().hex[:8]
-    names = {name: f"{own}.{name}" for name in Topics.model_fields}
-    settings = KafkaSettings(bootstrap_servers=broker, topics=Topics(**names), group_id=own)
-    create_topics(settings, 2)
-    return settings
+    return own_topics(broker, 2)
 
 
 def _write(settings: KafkaSettings, *records: tuple[str, bytes | None, int, str]) -> None:
