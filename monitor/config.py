@@ -102,6 +102,20 @@ class DeliverySettings(_Section):
     write_beats: bool = True
 
 
+class StateSettings(_Section):
+    """What is kept of streams that do not send; docs/operations.md has the arithmetic."""
+
+    forget_after_days: Annotated[float, Field(gt=0, le=3650)] = (
+        7.0  # between two records: then it begins afresh
+    )
+    sleep_after_s: Seconds = (
+        300.0  # without a record: then a stream leaves memory, its state stays in ecg.state
+    )
+    max_awake: Annotated[int, Field(ge=1)] = 10_000  # streams in a worker's memory; others leave it sooner
+    max_streams: Annotated[int, Field(ge=1)] = 100_000  # of a partition; beyond it the oldest are forgotten
+    memory_mb: Annotated[int, Field(ge=0)] = 256  # of states that were read at a start, for streams that come
+
+
 class DetectionSettings(_Section):
     """What may be tuned without training: rate, window and calibration are the model's own."""
 
@@ -154,6 +168,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     delivery: DeliverySettings = DeliverySettings()
+    state: StateSettings = StateSettings()
     detection: DetectionSettings = DetectionSettings()
     metrics: MetricsSettings = MetricsSettings()
     web: WebSettings = WebSettings()

@@ -15,10 +15,6 @@ POLL_MS = 100
 RETRY_S = 0.05
 
 
-def no_step() -> None:
-    """What is done between two waits by whoever need not show that it gets on."""
-
-
 def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
     """All partitions of a topic, none if it does not exist."""
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
@@ -43,23 +39,29 @@ def offsets_of(
 
 
 def read_to(
-    reader: Any, ends: Mapping[TopicPartition, int], timeout_s: float, step: Callable[[], None] = no_step
-) -> Iterator[tuple[TopicPartition, Any]]:
+    reader: Any, ends: Mapping[TopicPartition, int], still_s: float
+) -> Iterator[list[tuple[TopicPartition, Any]]]:
     """Records of the partitions assigned, from where the reader stands until it has passed these offsets.
 
-    Each partition's come in order. Raises BrokerError if the time does not suffice, and what `step` raises,
-    which is called between polls.
+    As many as a poll gives, often none: between two polls the caller can do something else. Each partition's
+    come in order. Raises BrokerError if it does not get on for so long, however long it takes in all.
     """
-    deadline = time.monotonic() + timeout_s
-    while left := [place for place, end in ends.items() if (_position(reader, place)) < end]:
-        if time.monotonic() > deadline:
+    deadline, before = time.monotonic() + still_s, dict[TopicPartition, int]()
+    while True:
+        positions = {place: _position(reader, place) for place in ends}
+        left = [place for place, end in ends.items() if positions[place] < end]
+        if not left:
+            return
+        if positions != before:
+            deadline, before = time.monotonic() + still_s, positions
+        elif time.monotonic() > deadline:
             names = ", ".join(sorted(map(place_name, left)))
             raise BrokerError(
-                f"{names} cannot be read to the end in {timeout_s:.0f} s: a transaction may stay open there"
+                f"{names} cannot be read to the end: nothing came in {still_s:.0f} s, as a transaction "
+                "may stay open there"
             )
-        for place, records in reader.poll(timeout_ms=POLL_MS).items():
-            yield from ((place, record) for record in records)
-        step()
+        polled = reader.poll(timeout_ms=POLL_MS)
+        yield [(place, record) for place, records in polled.items() for record in records]
 
 
 def _position(reader: Any, place: TopicPartition) -> int:

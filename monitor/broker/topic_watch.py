@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from monitor.broker.clients import listens, open_admin
@@ -96,6 +97,13 @@ class TopicWatch:
     def mirrored(self, number: int) -> bool:
         """Whether a partition of `signal` has its counterparts, without which nothing of it can be kept."""
         return all(number < self._seen.counts.get(name, 0) for name in self._mirrors)
+
+    def ready(self, places: Set[TopicPartition]) -> Set[TopicPartition]:
+        """Those of these partitions of `signal` that have counterparts; looks again soon if some lack."""
+        ready = {place for place in places if self.mirrored(place.partition)}
+        if ready != places:
+            self.hurry()
+        return ready
 
     def hurry(self) -> None:
         """Look soon."""

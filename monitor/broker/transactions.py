@@ -115,10 +115,12 @@ def await_partitions(producer: Any, places: Iterable[TopicPartition], deadline: 
             time.sleep(LOOK_S)
 
 
-def await_sent(futures: Sequence[Any], deadline: Deadline) -> None:
-    """Wait until every record is acknowledged; raises the KafkaError of the first that was not."""
+def await_sent(futures: Sequence[Any], deadline: Deadline) -> list[Any]:
+    """Where every record lies, once it is acknowledged; raises the KafkaError of the first that was not."""
+    found = []
     for future in futures:
         # One that failed before there was a batch wakes nobody.
         if future.is_done and future.failed():
             raise future.exception
-        future.get(timeout=deadline.left_s)
+        found.append(future.get(timeout=deadline.left_s))
+    return found

@@ -141,7 +141,14 @@ class Detector:
     def forget(self, stream: str, partition: int = 0) -> None:
         """Drop a stream with its tuning; unknown ones are ignored."""
         self._tunings.pop((stream, partition), None)
+        known = self._streams.get((stream, partition))
         self._close((stream, partition))
+        moved = known[1].shrink() if known is not None else {}
+        if known is not None and moved:
+            self._streams = {
+                source: (each, group, moved.get(slot, slot) if group is known[1] else slot)
+                for source, (each, group, slot) in self._streams.items()
+            }
 
     def _close(self, source: Source) -> None:
         known = self._streams.pop(source, None)

@@ -63,6 +63,23 @@ class LeadGroup:
         self._used.remove(slot)
         self._free.append(slot)
 
+    def shrink(self) -> dict[int, int]:
+        """Give half of the memory back if a quarter is used; returns the new slots of those that move."""
+        capacity = self.episodes.capacity
+        if capacity == FIRST_CAPACITY or 4 * len(self._used) > capacity:
+            return {}
+        half = capacity // 2
+        free = [slot for slot in range(half) if slot not in self._used]
+        moved = {slot: free.pop(0) for slot in sorted(self._used) if slot >= half}
+        for state in self._states().values():
+            for slot, new in moved.items():
+                state.copy_from(state, slot, new)
+            state.keep(half)
+        self._used = {moved.get(slot, slot) for slot in self._used}
+        self._own = {moved.get(slot, slot): own for slot, own in self._own.items()}
+        self._free = free
+        return moved
+
     def take(self, slot: int) -> dict[str, dict[str, NDArray[Any]]]:
         """Copies of a slot's values, for a snapshot."""
         return {name: state.take(slot) for name, state in self._states().items()}

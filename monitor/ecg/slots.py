@@ -56,3 +56,8 @@ class SlotState:
         theirs = more.arrays()
         for name, array in self.arrays().items():
             setattr(self, name, np.concatenate([array, theirs[name]]))
+
+    def keep(self, capacity: int) -> None:
+        """Drop all slots from this one on, and give their memory back."""
+        for name, array in self.arrays().items():
+            setattr(self, name, array[:capacity].copy())

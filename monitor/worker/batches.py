@@ -18,9 +18,11 @@ from monitor.formats.chunks import CONTENT_TYPE, MSGPACK, Chunk
 from monitor.formats.dead_letters import dead_letter
 from monitor.formats.events import CLOUDEVENT, encode_event
 from monitor.formats.signal_records import decode_signal
+from monitor.worker.delivery import Outgoing
 from monitor.worker.metrics import Metrics
-from monitor.worker.partition import Outgoing, Partition
+from monitor.worker.partition import Partition
 from monitor.worker.settings import SettingsInForce
+from monitor.worker.streams import Streams
 from monitor.worker.suspects import Suspects
 
 LATENCIES_PER_BATCH = 32
@@ -33,6 +35,7 @@ class _Taken:
     partition: Partition
     record: Any
     chunk: Chunk
+    afresh: list[tuple[str, str]]  # streams of which nothing is known from here on, and why
 
 
 class Batches:
@@ -45,16 +48,21 @@ class Batches:
         topics: Topics,
         delivery: DeliverySettings,
         in_force: SettingsInForce,
+        streams: Streams,
     ) -> None:
         self._detector = detector
         self._metrics = metrics
         self._topics = topics
         self._delivery = delivery
         self.in_force = in_force
+        self._streams = streams
         self.suspects = Suspects(detector.self_test)
 
     def process(self, batch: Mapping[Partition, Sequence[Any]]) -> list[Source]:
-        """Process records of some partitions, each in offset order; returns the streams seen, and where."""
+        """Process records of some partitions, each in offset order; returns the streams seen, and where.
+
+        Raises BrokerError, and has done nothing, where states of streams that come back can't be had now.
+        """
         began = time.perf_counter()
         taken = self._decode(batch)
         self._metrics.time_stages({"decode": time.perf_counter() - began})
@@ -76,6 +84,11 @@ class Batches:
         for item in taken:
             stream, place = item.chunk.stream, item.partition.place.partition
             replayed = item.partition.muted(item.record.offset)
+            if item.afresh:
+                yield group
+                group = []
+                for name, why in item.afresh:
+                    self._streams.begin_afresh((name, place), None if replayed else why)
             tuning, took_effect = self.in_force.change(stream, item.record.timestamp, replayed, place)
             if took_effect:
                 item.partition.hasten(stream)
@@ -97,21 +110,32 @@ class Batches:
             self._route(taken, detection)
 
     def _decode(self, batch: Mapping[Partition, Sequence[Any]]) -> list[_Taken]:
+        read = [
+            (each, record, self._read(each, record)) for each, records in batch.items() for record in records
+        ]
+        self._streams.wake((each, chunk.stream) for each, _, chunk in read if isinstance(chunk, Chunk))
         now_s = time.monotonic()
         taken = []
-        for partition, records in batch.items():
-            for record in records:
-                try:
-                    check_readable(record)
-                    self.suspects.check(partition, record.offset)
-                    chunk = decode_signal(record)
-                except DecodeError as error:
-                    self._bury(partition, record, error.reason, str(error))
-                    continue
-                if partition.wants(chunk.stream, record.offset):
-                    partition.note(chunk.stream, record.offset, now_s)
-                    taken.append(_Taken(partition, record, chunk))
+        for partition, record, chunk in read:
+            partition.reach(record.timestamp)
+            if not isinstance(chunk, Chunk):
+                self._bury(partition, record, chunk.reason, str(chunk))
+            elif partition.wants(chunk.stream, record.offset):
+                afresh = [(name, "crowded") for name in partition.crowded_out(record.offset)]
+                if partition.stale(chunk.stream):
+                    partition.forget(chunk.stream)
+                    afresh.append((chunk.stream, "returned"))
+                partition.note(chunk.stream, record.offset, now_s)
+                taken.append(_Taken(partition, record, chunk, afresh))
         return taken
+
+    def _read(self, partition: Partition, record: Any) -> Chunk | DecodeError:
+        try:
+            check_readable(record)
+            self.suspects.check(partition, record.offset)
+            return decode_signal(record)
+        except DecodeError as error:
+            return error
 
     def _route(self, taken: list[_Taken], detection: Detection) -> None:
         for event, index in zip(detection.events, detection.event_chunk, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
@@ -12,17 +12,20 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from monitor.config import Settings
 from monitor.detect.interface import StreamDetector
-from monitor.worker.delivery import Delivery, OutcomeUnknownError, Parcel
+from monitor.worker.delivery import Delivery, OutcomeUnknownError, Outgoing, Parcel
 from monitor.worker.metrics import Metrics
-from monitor.worker.partition import Outgoing, Partition, Pending
+from monitor.worker.partition import Partition, Pending
 from monitor.worker.positions import Mark, snapshot_headers
 from monitor.worker.settings import SettingsInForce
+from monitor.worker.streams import Streams
 
 logger = logging.getLogger(__name__)
+MOST_FORGOTTEN = 100  # stale streams of a partition in one commit: it must not take long
 RETRY_S = 0.2  # between attempts of a commit that failed
 LAST_ATTEMPTS, LAST_S = 5, 2.0  # on shutdown; none begins after so long
 
 Owned = Mapping[TopicPartition, Partition]
+Names = Mapping[TopicPartition, list[str]]  # of streams
 
 
 class Committer:
@@ -36,6 +39,7 @@ class Committer:
         consumer: Any,
         delivery: Delivery,
         in_force: SettingsInForce,
+        streams: Streams,
     ) -> None:
         self._settings = settings
         self._detector = detector
@@ -43,6 +47,7 @@ class Committer:
         self._consumer = consumer
         self._delivery = delivery
         self._in_force = in_force
+        self._streams = streams
         self._committed_s = time.monotonic()  # end of the last attempt that had nothing left to do
         self._retry_s = 0.0  # not before this
         self._failing_since_s: float | None = None  # commits are refused; they are tried for ever
@@ -109,22 +114,37 @@ class Committer:
         if member is None:
             self._not_now()
             return False
-        snapshots = [
-            record
-            for place, partition in changed.items()
-            for record in self._snapshots(partition, due[place])
-        ]
-        parcel = Parcel(
-            records=[record for partition in changed.values() for record in partition.pending.records],
-            snapshots=snapshots,
-            offsets={place: partition.entry(due[place], said[place]) for place, partition in changed.items()},
-            member=member,
+        return self._deliver(changed, due, said, member, began)
+
+    def _deliver(
+        self,
+        changed: Owned,
+        due: Names,
+        said: Mapping[TopicPartition, Mark | None],
+        member: ConsumerGroupMetadata,
+        began: float,
+    ) -> bool:
+        # Not if all its chunks were refused.
+        written = {
+            place: [name for name in due[place] if self._detector.holds(name, place.partition)]
+            for place in changed
+        }
+        stale = {place: partition.forgettable(MOST_FORGOTTEN) for place, partition in changed.items()}
+        parcel = self._parcel(member, changed, written, stale)
+        parcel.offsets.update(
+            {place: partition.entry(due[place], said[place]) for place, partition in changed.items()}
         )
         if not self._delivery.deliver(parcel):
             self._failed(began)
             return False
-        done = [partition.commit(due[place], began, said[place]) for place, partition in changed.items()]
-        self._succeeded(snapshots, done)
+        at = iter(self._delivery.placed)
+        done = [
+            partition.commit(due[place], began, {name: next(at) for name in written[place]}, said[place])
+            for place, partition in changed.items()
+        ]
+        for place, partition in changed.items():
+            self._streams.forget(partition, stale[place])
+        self._succeeded(parcel.snapshots, done)
         return True
 
     def _member(self, changed: Owned) -> ConsumerGroupMetadata | None:
@@ -139,24 +159,32 @@ class Committer:
             raise OutcomeUnknownError("others may have had our partitions: the group knows us by another id")
         return member
 
-    def _snapshots(self, partition: Partition, streams: list[str]) -> list[Outgoing]:
+    def _parcel(self, member: ConsumerGroupMetadata, changed: Owned, written: Names, stale: Names) -> Parcel:
+        parcel = Parcel(records=[], snapshots=[], offsets={}, member=member)
+        for place, partition in changed.items():
+            parcel.records.extend(partition.pending.records)
+            # They go before the snapshots: a stream that was crowded out may have come back.
+            gone = [*partition.pending.crowded_out, *stale[place]]
+            parcel.records.extend(self._tombstone(partition, name) for name in gone)
+            parcel.snapshots.extend(self._snapshot(partition, name) for name in written[place])
+        return parcel
+
+    def _snapshot(self, partition: Partition, stream: str) -> Outgoing:
         kafka, place = self._settings.kafka, partition.place.partition
-        return [
-            Outgoing(
-                kafka.topics.state,
-                stream.encode(),
-                self._detector.snapshot(stream, place),
-                snapshot_headers(
-                    kafka.group_id,
-                    partition.next_offset,
-                    self._in_force.name(stream, place),
-                    partition.topic_id,
-                ),
-                place,
-            )
-            for stream in streams
-            if self._detector.holds(stream, place)  # not if all its chunks were refused
-        ]
+        headers = snapshot_headers(
+            kafka.group_id,
+            partition.next_offset,
+            self._in_force.name(stream, place),
+            partition.topic_id,
+            partition.last(stream),
+        )
+        state = self._detector.snapshot(stream, place)
+        return Outgoing(kafka.topics.state, stream.encode(), state, headers, place)
+
+    def _tombstone(self, partition: Partition, stream: str) -> Outgoing:
+        kafka = self._settings.kafka
+        headers = snapshot_headers(kafka.group_id, partition.next_offset, None, partition.topic_id)
+        return Outgoing(kafka.topics.state, stream.encode(), None, headers, partition.place.partition)
 
     def _failed(self, began: float) -> None:
         self._failing_since_s = self._failing_since_s or began
@@ -166,7 +194,7 @@ class Committer:
     def _not_now(self) -> None:
         self._retry_s = time.monotonic() + RETRY_S
 
-    def _succeeded(self, snapshots: list[Outgoing], done: list[Pending]) -> None:
+    def _succeeded(self, snapshots: Sequence[Outgoing], done: list[Pending]) -> None:
         self._committed_s = time.monotonic()
         self._failing_since_s = None
         metrics = self._metrics

@@ -25,7 +25,6 @@ from monitor.broker.transactions import (
 )
 from monitor.config import Settings
 from monitor.errors import BrokerError
-from monitor.worker.partition import Outgoing
 
 logger = logging.getLogger(__name__)
 CLOSE_S = 5.0  # an unreachable broker must not hold up the end of the process
@@ -34,11 +33,22 @@ REOPEN_S = 3.0  # to reach the broker for a new producer; then the loop goes rou
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be produced; partition None means by the key's hash."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """Everything that one commit holds."""
 
-    records: Sequence[Outgoing]  # events, beats, dead letters
-    snapshots: Sequence[Outgoing]
+    records: list[Outgoing]  # events, beats, dead letters, and the ends of streams' states
+    snapshots: list[Outgoing]
     offsets: dict[TopicPartition, OffsetAndMetadata]
     member: ConsumerGroupMetadata  # lets the broker refuse a worker that lost its partitions
 
@@ -54,6 +64,7 @@ class Delivery(Protocol):
     """How a parcel is sent."""
 
     stage_seconds: dict[str, float]  # "produce" and "commit" of the last delivery that succeeded
+    placed: list[int]  # offsets of its snapshots, in order
 
     def deliver(self, parcel: Parcel) -> bool:
         """True if all is committed, False if none is and it may be tried again; else OutcomeUnknownError."""
@@ -78,6 +89,7 @@ class ExactlyOnce:
     def __init__(self, settings: Settings, answers: Callable[[], bool] = lambda: True) -> None:
         """answers: whether the broker does, asked before a producer is made anew."""
         self.stage_seconds: dict[str, float] = {}
+        self.placed: list[int] = []
         self._kafka, self._answers = settings.kafka, answers
         # A static member fences its earlier life at once; a dynamic one's transaction times out.
         member = settings.kafka.instance_id or uuid.uuid4().hex
@@ -96,7 +108,7 @@ class ExactlyOnce:
             producer.await_partitions(_placed(records), deadline)
             futures = _send(producer, records, deadline)
             producer.add_offsets(parcel.offsets, parcel.member, deadline)
-            await_sent(futures, deadline)
+            sent = await_sent(futures, deadline)
         except (ProducerFencedError, InvalidProducerEpochError) as error:
             self._discard(error)
             raise OutcomeUnknownError(f"another worker uses {self._id}: {error}") from error
@@ -111,6 +123,7 @@ class ExactlyOnce:
             raise OutcomeUnknownError(
                 f"transaction of {self._id} may be committed or not: {error}"
             ) from error
+        self.placed = [record.offset for record in sent[len(parcel.records) :]]
         self.stage_seconds = {"produce": produced - began, "commit": time.perf_counter() - produced}
         return True
 
@@ -146,6 +159,7 @@ class AtLeastOnce:
 
     def __init__(self, settings: Settings, consumer: Any) -> None:
         self.stage_seconds: dict[str, float] = {}
+        self.placed: list[int] = []
         self._producer = open_producer(settings.kafka, max_block_ms=round(1000 * BLOCK_S))
         self._consumer = consumer
 
@@ -155,7 +169,7 @@ class AtLeastOnce:
         try:
             self._flush(parcel.records, deadline)
             # Only then: a restart skips the input before a snapshot, so its output must be out.
-            self._flush(parcel.snapshots, deadline)
+            self.placed = [record.offset for record in self._flush(parcel.snapshots, deadline)]
             produced = time.perf_counter()
             self._consumer.commit(parcel.offsets, timeout_ms=round(1000 * deadline.left_s))
         except KafkaError as error:
@@ -167,9 +181,9 @@ class AtLeastOnce:
     def settle(self) -> None:
         """Nothing is ever open."""
 
-    def _flush(self, records: Sequence[Outgoing], deadline: Deadline) -> None:
+    def _flush(self, records: Sequence[Outgoing], deadline: Deadline) -> list[Any]:
         await_partitions(self._producer, _placed(records), deadline)
-        await_sent(_send(self._producer, records, deadline), deadline)
+        return await_sent(_send(self._producer, records, deadline), deadline)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Close the producer."""

@@ -23,6 +23,7 @@ class Gauges:
 
     def __init__(self, settings: Settings, detector: StreamDetector, metrics: Metrics, consumer: Any) -> None:
         self._silent_after_s = settings.metrics.silent_after_s
+        metrics.streams_awake_limit.set(settings.state.max_awake)
         self._detector = detector
         self._metrics = metrics
         self._consumer = consumer
@@ -64,6 +65,8 @@ class Gauges:
         self._metrics.rate_drift.set(self._detector.rate_drift())
         self._metrics.episodes_open.set(self._detector.open_episodes())
         self._metrics.partitions.set(len(owned))
+        self._metrics.streams_awake.set(sum(partition.awake for partition in owned.values()))
+        self._metrics.streams_known.set(sum(map(len, owned.values())))
         for place, partition in owned.items():
             self._set_lag(place, partition.next_offset)
 

@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from monitor.config import KafkaSettings
+from monitor.detect.interface import StreamDetector
 from monitor.formats.beats import ScoredWindows
 from monitor.formats.events import Kind
 
@@ -67,6 +69,7 @@ REASONS = (
     *("not_finite", "too_long", "key", "start_us", "failed", "unreadable"),
     *("out_of_order", "closed_session"),
 )
+FORGOTTEN = ("silent", "returned", "crowded")
 STAGES = ("decode", "filter", "detect", "score", "decide", "produce", "commit")
 
 
@@ -126,6 +129,13 @@ class Metrics:
         self.streams_learning = self._gauge(
             "streams_learning", "Streams whose usual beat is not yet known; they are judged by the population"
         )
+
+        self.streams_awake = self._gauge("streams_awake", "Streams in memory")
+        self.streams_awake_limit = self._gauge("streams_awake_limit", "Streams that may be in memory")
+        self.streams_known = self._gauge(
+            "streams_known", "Streams that have state, in memory or in ecg.state alone"
+        )
+        self.forgotten = self._counter("streams_forgotten", "Streams that have state no longer", "why")
 
     def _create_findings(self) -> None:
         self.windows = self._counter("windows", "Windows scored", "kind")
@@ -202,6 +212,7 @@ class Metrics:
             (self.commits, ("committed", "aborted")),
             (self.rebalances, ("assigned", "revoked", "lost", "again")),
             (self.restores, ("restored", "refused")),
+            (self.forgotten, FORGOTTEN),
             (self.latency, ("event", "window")),
             (self.stage, STAGES),
         ]
@@ -231,6 +242,14 @@ class Metrics:
                 self.signal_quality.labels(label).inc(count)
             else:
                 raise ValueError(f"detector counts {name!r}, which is no metric")
+
+    def begin(self, detector: StreamDetector, settings: KafkaSettings) -> None:
+        """The worker has started, with this model, for this topic and group."""
+        self.model.info({"name": detector.model_name, "version": detector.model_version})
+        self.worker.info({"topic": settings.topics.signal, "group": settings.group_id})
+        self.up.set(1)
+        self.started.set_to_current_time()
+        self.last_loop.set_to_current_time()
 
     def count_start(self, lost: int, astray: bool, refused: int) -> None:
         """Count what was found amiss where a partition is taken up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from kafka.structs import OffsetAndMetadata
@@ -17,6 +17,7 @@ from monitor.errors import StateError
 logger = logging.getLogger(__name__)
 METADATA_SCHEMA = 1
 _GROUP, _OFFSET, _SETTING, _TOPIC_ID = "group", "input-offset", "setting", "topic-id"
+_LAST = "last-record"
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
@@ -32,6 +33,7 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     trying: int | None = None  # as Mark.first
     until: int | None = None  # as Mark.last
     deaths: dict[int, int] = {}
+    reached_ms: int = 0  # the partition's time before `replay`; 0: not yet known, or a predecessor's
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,16 @@ def commit_entry(
     topic_id: str | None = None,
     mark: Mark | None = None,
     deaths: Mapping[int, int] | None = None,
+    reached_ms: int = 0,
 ) -> OffsetAndMetadata:
     """The committed offset with what else is known of the partition's place in its metadata.
 
-    deaths: how many processes have ended at a record while it was judged alone, by its offset.
+    deaths: how many processes have ended at a record while it was judged alone, by its offset; reached_ms:
+    the partition's time before the replay offset.
     """
     trying, until = (None, None) if mark is None else (mark.first, mark.last)
-    metadata = _Metadata(METADATA_SCHEMA, replay_offset, topic_id, trying, until, dict(deaths or {}))
+    known = dict(deaths or {})
+    metadata = _Metadata(METADATA_SCHEMA, replay_offset, topic_id, trying, until, known, reached_ms)
     return OffsetAndMetadata(next_offset, msgspec.json.encode(metadata).decode(), -1)
 
 
@@ -89,23 +94,55 @@ def unclean_end(committed: OffsetAndMetadata) -> tuple[Mark | None, dict[int, in
     return mark, metadata.deaths
 
 
+def reached_ms(committed: OffsetAndMetadata) -> int:
+    """The partition's time before the replay offset; 0 if the commit does not tell."""
+    metadata = _metadata(committed)
+    return 0 if metadata is None else metadata.reached_ms
+
+
+class LastRecord(NamedTuple):
+    """A stream's last record that is in its state."""
+
+    offset: int
+    time_ms: int  # the latest that the stream's records have borne
+    reached_ms: int  # the partition's time then
+
+
+@dataclass(slots=True)
+class Known:
+    """What is kept of every stream, also of one that is asleep: its state is in `ecg.state` alone."""
+
+    valid_from: int = 0  # input before this offset is in its restored state
+    at: int | None = None  # offset of its last state in `ecg.state`
+    last: LastRecord | None = None  # unknown of a predecessor's state
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One stream's state, valid up to (not including) an input offset."""
 
     stream: str
     offset: int
-    state: bytes
+    at: int  # where it lies in `ecg.state`
     setting: bytes | None = None  # in force there, as monitor.worker.settings names it
     topic_id: str | None = None  # of the topic that the offset counts in, where it is known
+    last: LastRecord | None = None  # a predecessor's state does not tell
 
 
 def snapshot_headers(
-    group_id: str, offset: int, setting: bytes | None = None, topic_id: str | None = None
+    group_id: str,
+    offset: int,
+    setting: bytes | None = None,
+    topic_id: str | None = None,
+    last: LastRecord | None = None,
 ) -> list[tuple[str, bytes]]:
     """Headers of a record of `ecg.state`; the group keeps another group's state from being taken for ours."""
     headers = [(_GROUP, group_id.encode()), (_OFFSET, str(offset).encode())]
-    known = {_SETTING: setting, _TOPIC_ID: None if topic_id is None else topic_id.encode()}
+    known = {
+        _SETTING: setting,
+        _TOPIC_ID: None if topic_id is None else topic_id.encode(),
+        _LAST: None if last is None else ",".join(map(str, last)).encode(),
+    }
     return [*headers, *((name, value) for name, value in known.items() if value is not None)]
 
 
@@ -122,29 +159,33 @@ class StartPoint:
     astray: bool = False  # what was known of this place is of another topic, or lies past the end
     mark: Mark | None = None  # an earlier process ended there
     deaths: dict[int, int] = field(default_factory=dict)
+    reached_ms: int = 0  # the partition's time before the first record that is read
 
-    def take(self, record: Any, group_id: str) -> None:
+    def take(self, record: Any, group_id: str) -> Snapshot | None:
         """Take in a record of `ecg.state`, if it is of this group; one without a value ends its stream.
 
-        Raises StateError for one that is none: nothing keeps others from writing there.
+        Returns the snapshot that it is. Raises StateError for one that is none: nothing keeps others from
+        writing there.
         """
         fault = fault_of(record)
         if fault is not None:
             raise StateError(f"unreadable: {fault}")
         headers = dict(record.headers)
         if headers.get(_GROUP) != group_id.encode() or record.key is None:
-            return
+            return None
         try:
             stream = record.key.decode()
             offset = int(headers.get(_OFFSET) or b"none")
-        except ValueError as exc:
+            last = _last_record(headers.get(_LAST))
+        except (ValueError, TypeError) as exc:
             raise StateError(f"no snapshot: {exc}") from exc
         if record.value is None:
             self.snapshots.pop(stream, None)
-        else:
-            topic_id = (headers.get(_TOPIC_ID) or b"").decode("utf-8", "replace") or None
-            state, setting = bytes(record.value), headers.get(_SETTING)
-            self.snapshots[stream] = Snapshot(stream, offset, state, setting, topic_id)
+            return None
+        topic_id = (headers.get(_TOPIC_ID) or b"").decode("utf-8", "replace") or None
+        found = Snapshot(stream, offset, record.offset, headers.get(_SETTING), topic_id, last)
+        self.snapshots[stream] = found
+        return found
 
     def refuse_beyond(self, end: int) -> list[str]:
         """Drop state that holds input from this offset on; returns its streams.
@@ -172,3 +213,7 @@ class StartPoint:
         if snapshot.topic_id is None:
             return self.astray and self.topic_id is not None
         return differ(snapshot.topic_id, self.topic_id)
+
+
+def _last_record(header: bytes | None) -> LastRecord | None:
+    return None if header is None else LastRecord(*map(int, header.split(b",")))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_reader
-from monitor.broker.reading import no_step, offsets_of, partitions_of, read_to
+from monitor.broker.reading import offsets_of, partitions_of, read_to
 from monitor.config import KafkaSettings
 
 POLL_S = 0.25  # between looks; a profile is to be known well before it takes effect
@@ -43,15 +43,17 @@ class ProfileReader:
             self._reader.assign(self._places)  # positions in the others stay
             self._reader.seek_to_beginning(*added)
 
-    def catch_up(self, timeout_s: float = 60.0, step: Callable[[], None] = no_step) -> None:
+    def catch_up(self, still_s: float = 60.0) -> Generator[None, None, None]:
         """Hand on all that is there now; before a partition is taken up, as its last owner may have.
 
-        step: as `read_to` calls it.
+        Poll by poll. Raises BrokerError if it does not get on for so long; what was read is not read again.
         """
         with explained(self._settings):
-            ends = offsets_of(self._reader.end_offsets, self._places, timeout_s)
-            for _, record in read_to(self._reader, ends, timeout_s, step):
-                self._learn(record)
+            ends = offsets_of(self._reader.end_offsets, self._places, still_s)
+            for records in read_to(self._reader, ends, still_s):
+                for _, record in records:
+                    self._learn(record)
+                yield
 
     def follow(self) -> None:
         """Hand on what is new, at most once in POLL_S."""

@@ -113,6 +113,10 @@ class SettingsInForce:
         setting = self._in_force.get((stream, partition))
         return None if setting is None else msgspec.json.encode(setting)
 
+    def untuned(self, stream: str, partition: int = 0) -> None:
+        """The detector has lost a stream's tuning, with the stream; what is in force stays so."""
+        self._tuned.pop((stream, partition), None)
+
     def forget(self, stream: str, partition: int = 0) -> None:
         """A stream is no longer ours, nor is it tuned."""
         self._in_force.pop((stream, partition), None)

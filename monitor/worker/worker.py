@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from kafka import TopicPartition
 
 from monitor.broker.clients import explained, open_consumer
+from monitor.broker.kept_states import KeptStates
+from monitor.broker.polls import Polls
+from monitor.broker.reading import place_name
 from monitor.broker.topic_watch import TopicIdentity, TopicWatch
 from monitor.broker.topics import check_topics
 from monitor.broker.transactions import Deadline
@@ -24,26 +27,23 @@ from monitor.worker.assignment import Assignment, Joining
 from monitor.worker.batches import Batches
 from monitor.worker.commits import Committer
 from monitor.worker.delivery import Delivery, OutcomeUnknownError, open_delivery
-from monitor.worker.gauges import Gauges
+from monitor.worker.gauges import GONE_AFTER_S, Gauges
 from monitor.worker.health import Health
 from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
-from monitor.worker.polls import Polls
 from monitor.worker.profile_reader import ProfileReader
-from monitor.worker.recovery import restore, start_points
+from monitor.worker.recovery import StateReading, start_points
 from monitor.worker.settings import SettingsInForce
+from monitor.worker.streams import Streams
 from monitor.worker.suspects import TURN_S, Batch
 
 logger = logging.getLogger(__name__)
 JOIN_S = 0.1  # a poll of a group that has not settled; signals wait no longer
 IDLE_S = 0.02  # added to the latency of a record that finds the worker idle
-TAKE_UP_S = 8.0  # of waiting for the broker at most; the loop goes round between attempts
+TAKE_UP_S = 8.0  # of getting nowhere with taking up partitions; then it is tried again, and goes on there
+TAKE_UP_SLICE_S = 0.1  # of a turn of the loop: polls go on meanwhile, and partitions that are taken up
 TAKE_UP_RETRY_S = 0.5
 LEAVE_S, CLOSE_S = 3.0, 6.0  # to leave the group, and for all closing together, of lifetime.OUT_S
-
-
-class _StopError(Exception):
-    """The worker is to stop, in the middle of something that can be left as it is."""
 
 
 class Worker:
@@ -58,7 +58,14 @@ class Worker:
         self._health = health
         self._in_force = SettingsInForce(metrics)
         self._profiles = ProfileReader(settings.kafka, self._in_force.learn)
-        self._batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, self._in_force)
+        quick = {"connect_timeout_s": min(TAKE_UP_S, settings.kafka.connect_timeout_s)}
+        kafka = settings.kafka.model_copy(update=quick)
+        self._kept = KeptStates(kafka, settings.state.memory_mb << 20)
+        self._state = StateReading(kafka, self._kept)
+        self._streams = Streams(settings.state, detector, self._in_force, metrics, self._kept)
+        self._batches = Batches(
+            detector, metrics, settings.kafka.topics, settings.delivery, self._in_force, self._streams
+        )
         self._polls = Polls(settings.kafka.max_poll_records)
         self._owned: dict[TopicPartition, Partition] = {}
         self._consumer: Any = None
@@ -66,6 +73,7 @@ class Worker:
         self._watch: TopicWatch | None = None
         self._identity = TopicIdentity(settings.kafka.topics.signal)
         self._untaken: set[TopicPartition] = set()  # ours, but their state is not here yet
+        self._taking: tuple[frozenset[TopicPartition], Iterator[None]] | None = None  # what goes on
         self._retry_s = 0.0  # before which taking up is not tried again
         self._stop = False
         self._watchdog = Watchdog(lambda: health.turns, settings.metrics.stalled_after_s)
@@ -82,12 +90,6 @@ class Worker:
         if not self._health.turns:
             quit_at_once(number, frame)
         self.stop()
-
-    def _step(self) -> None:
-        """Something long has got on; raises _StopError if it need not be finished."""
-        self._health.advance()
-        if self._stop:
-            raise _StopError
 
     def run(self) -> None:
         """Work until stopped; raises BrokerError where only a restart can help."""
@@ -110,7 +112,8 @@ class Worker:
         self._consumer.subscribe([self._settings.kafka.topics.signal], listener=self._assignment)
         self._joining = Joining(self._consumer)
         self._committer = Committer(
-            self._settings, self._detector, self._metrics, self._consumer, self._delivery, self._in_force
+            *(self._settings, self._detector, self._metrics, self._consumer, self._delivery),
+            *(self._in_force, self._streams),
         )
         self._profiles.open()
         self._gauges = Gauges(self._settings, self._detector, self._metrics, self._consumer)
@@ -118,12 +121,7 @@ class Worker:
         self._watch = TopicWatch(self._settings, counts)
         self._watch.start()
         self._health.model_loaded = self._health.broker_reachable = True
-        self._metrics.model.info({"name": self._detector.model_name, "version": self._detector.model_version})
-        kafka = self._settings.kafka
-        self._metrics.worker.info({"topic": kafka.topics.signal, "group": kafka.group_id})
-        self._metrics.up.set(1)
-        self._metrics.started.set_to_current_time()
-        self._metrics.last_loop.set_to_current_time()
+        self._metrics.begin(self._detector, self._settings.kafka)
         self._health.advance()
         logger.info("worker started, delivery %s", self._settings.delivery.mode)
 
@@ -138,6 +136,7 @@ class Worker:
             self._process(polled)
             self._health.advance()
             self._commit()
+            self._streams.put_to_sleep(self._owned.values())
             self._gauges.update(self._owned)
             self._health.broker_reachable = self._committer.healthy and self._joining.in_touch
             self._health.advance()
@@ -165,6 +164,7 @@ class Worker:
         if self._delivery is not None:
             self._delivery.close(deadline.left_s)
         self._profiles.close(deadline.left_s)
+        self._kept.close()
         logger.info("worker stopped")
 
     def _process(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -178,11 +178,14 @@ class Worker:
         suspects, began = self._batches.suspects, time.monotonic()
         for part in suspects.parts(batch) if batch else ():
             if time.monotonic() - began > TURN_S or not self._note(batch, part):
-                for place in self._owned.keys() & taken.keys():  # none if all are taken up again
-                    self._consumer.seek(place, self._owned[place].next_offset)
+                self._put_back(batch)
                 return
             try:
                 self._gauges.saw(self._batches.process(part))
+            except BrokerError as error:
+                logger.warning("streams that send again wait for their state: %s", error)
+                self._put_back(batch)
+                return
             except Exception as error:  # noqa: BLE001  whatever it is, a restart would meet it again
                 suspects.failed(part, error)
                 self._start_over("a record made us fail")
@@ -191,6 +194,10 @@ class Worker:
             self._health.advance()
             for partition, records in part.items():
                 self._gauges.reached(partition.place, records[-1].timestamp)
+
+    def _put_back(self, batch: Batch) -> None:
+        for partition in set(batch) & set(self._owned.values()):  # none if all are taken up again
+            self._consumer.seek(partition.place, partition.next_offset)
 
     def _note(self, batch: Batch, part: Batch) -> bool:
         """Let the commit say what is judged next, where that is called for; False if it cannot be now."""
@@ -224,27 +231,30 @@ class Worker:
         for place in gone:
             self._drop(place)
         self._untaken = (self._untaken - gone) | gained
-        ready = self._ready()
-        if ready and time.monotonic() >= self._retry_s:
-            try:
-                self._take_up(sorted(ready))
-                self._untaken -= ready
-            except _StopError:
-                return
-            except BrokerError as error:
-                self._retry_s = time.monotonic() + TAKE_UP_RETRY_S
-                logger.warning("partitions cannot be taken up yet: %s", error)
+        self._state.forget(place.partition for place in gone)
+        # One whose state has no place stays paused and harms no other.
+        ready = self._untaken if self._watch is None else self._watch.ready(self._untaken)
+        self._get_on(frozenset(ready), anew=gone | gained)
         self._health.assigned = self._assignment.known and not self._untaken
 
-    def _ready(self) -> set[TopicPartition]:
-        """Those to be taken up whose state has a place; one without it stays paused and harms no other."""
-        watch = self._watch
-        if watch is None or not self._untaken:
-            return self._untaken
-        ready = {place for place in self._untaken if watch.mirrored(place.partition)}
-        if ready != self._untaken:
-            watch.hurry()
-        return ready
+    def _get_on(self, ready: frozenset[TopicPartition], anew: set[TopicPartition]) -> None:
+        """Take up what is ready for a while; another set of them begins again with what has been read."""
+        if self._taking is not None and (self._taking[0] != ready or ready & anew):
+            self._taking = None
+        if not ready or time.monotonic() < self._retry_s:
+            return
+        _, going = self._taking = self._taking or (ready, self._take_up(sorted(ready)))
+        until_s = time.monotonic() + TAKE_UP_SLICE_S
+        try:
+            for _ in going:
+                self._health.advance()
+                if self._stop or time.monotonic() >= until_s:
+                    return
+            self._untaken -= ready
+        except BrokerError as error:
+            self._retry_s = time.monotonic() + TAKE_UP_RETRY_S
+            logger.warning("partitions cannot be taken up yet: %s", error)
+        self._taking = None
 
     def _look_at_topics(self) -> None:
         """Take in what the watch has seen; where the group calls us leader, joining assigns anew."""
@@ -261,40 +271,30 @@ class Worker:
 
     def _drop(self, place: TopicPartition) -> None:
         # What was processed and not committed goes too: the next owner does it again from the commit.
-        partition = self._owned.pop(place, None)
-        if partition is not None:
-            for stream in partition.streams:
-                self._detector.forget(stream, place.partition)
-                self._in_force.forget(stream, place.partition)
+        if (partition := self._owned.pop(place, None)) is not None:
+            self._streams.drop(partition)
             self._gauges.forget(place, partition.streams)
 
-    def _take_up(self, places: list[TopicPartition]) -> None:
+    def _take_up(self, places: list[TopicPartition]) -> Iterator[None]:
         began = time.monotonic()
         if self._delivery is not None:
             self._delivery.settle()
-            self._step()
+            yield
         member_id = self._consumer.group_metadata().member_id  # before all that is read, which is no older
-        kafka, delivery = self._settings.kafka, self._settings.delivery
-        quick = {"connect_timeout_s": min(TAKE_UP_S, kafka.connect_timeout_s)}
-        exactly_once = delivery.mode == "exactly_once"
-        points = start_points(
-            self._consumer, kafka.model_copy(update=quick), places, TAKE_UP_S, exactly_once, step=self._step
-        )
-        # Their last owner may have known of settings that we have not seen.
-        self._profiles.catch_up(TAKE_UP_S, self._step)
+        settings, state = self._settings, self._state
+        once = settings.delivery.mode == "exactly_once"
+        points = yield from start_points(self._consumer, settings.kafka, places, state, TAKE_UP_S, once)
+        yield from self._profiles.catch_up(TAKE_UP_S)  # their last owner may have known of others
         for place, start in points.items():
-            for stream, snapshot in list(start.snapshots.items()):
-                self._step()
+            for stream, snapshot in start.snapshots.items():
                 self._in_force.take_up(stream, snapshot.setting, place.partition)
-                if not restore(self._detector, self._metrics, snapshot, place.partition):
-                    del start.snapshots[stream]
             self._metrics.count_start(start.lost, start.astray, start.refused)
-            self._owned[place] = Partition(place, start, delivery.snapshot_interval_s, member_id)
+            owned = self._owned[place] = Partition(place, start, settings.delivery, settings.state, member_id)
             self._consumer.seek(place, start.replay)
-            self._gauges.saw((stream, place.partition) for stream in start.snapshots)  # also if silent now
-            logger.info(
-                "%s[%d] from %d, output from %d, %d streams",
-                *(*place, start.replay, start.committed, len(start.snapshots)),
-            )
+            self._gauges.saw((name, place.partition) for name in owned.seen_within(GONE_AFTER_S))
+            self._health.advance()
+            what = place_name(place), start.replay, start.committed, len(owned)
+            logger.info("%s from %d, output from %d, %d streams", *what)
+        state.forget(place.partition for place in places)
         self._consumer.resume(*places)
         logger.info("took up %d partitions in %.1f s", len(places), time.monotonic() - began)

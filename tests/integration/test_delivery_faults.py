@@ -23,10 +23,10 @@ from monitor.worker.delivery import (
     Delivery,
     ExactlyOnce,
     OutcomeUnknownError,
+    Outgoing,
     Parcel,
     open_delivery,
 )
-from monitor.worker.partition import Outgoing
 from monitor.worker.positions import commit_entry
 from tests.support.daemon.kafka_node import KafkaNode
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
+from monitor.broker.kept_states import KeptStates
+from monitor.config import DeliverySettings, KafkaSettings, StateSettings
+from monitor.detect.interface import StreamDetector
 from monitor.worker.delivery import OutcomeUnknownError, Parcel
+from monitor.worker.metrics import Metrics
 from monitor.worker.partition import Partition
 from monitor.worker.positions import Mark, Snapshot, StartPoint
+from monitor.worker.settings import SettingsInForce
+from monitor.worker.streams import Streams
 
 TOPIC = "ecg.signal"
+Given = TypeVar("Given")
 STABLE = ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)
 REBALANCING = ConsumerGroupMetadata("group", 1, "member", None, MemberState.REBALANCING)
 STRANGER = ConsumerGroupMetadata("group", -1, "", None, MemberState.STABLE)
@@ -40,20 +48,31 @@ def place(number: int = 0) -> TopicPartition:
     return TopicPartition(TOPIC, number)
 
 
+def run(steps: Generator[None, None, Given]) -> Given:
+    """What something gives that is done bit by bit, all at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            given: Given = end.value
+            return given
+
+
 def partition(
     replay: int = 0,
     committed: int | None = None,
     number: int = 0,
     mark: Mark | None = None,
     deaths: dict[int, int] | None = None,
+    state: StateSettings | None = None,
     **snapshots: int,
 ) -> Partition:
     """A partition taken up at `replay`, with streams restored at the offsets given."""
-    held = {stream: Snapshot(stream, offset, b"") for stream, offset in snapshots.items()}
+    held = {stream: Snapshot(stream, offset, at) for at, (stream, offset) in enumerate(snapshots.items())}
     start = StartPoint(
         replay, replay if committed is None else committed, 0, held, mark=mark, deaths=deaths or {}
     )
-    return Partition(place(number), start, 5.0, STABLE.member_id)
+    return Partition(place(number), start, DeliverySettings(), state or StateSettings(), STABLE.member_id)
 
 
 class FakeConsumer:
@@ -151,6 +170,8 @@ class FakeDelivery:
         self.unknown: set[int] = set()
         self.settled, self.closed = 0, False
         self.stage_seconds = {"produce": 0.001, "commit": 0.002}
+        self.placed: list[int] = []
+        self.state_end = 0  # of `ecg.state`, where the next parcel's records go
 
     def settle(self) -> None:
         """Count it."""
@@ -165,6 +186,9 @@ class FakeDelivery:
             self.refuse -= 1
             return False
         self.parcels.append(parcel)
+        ends = sum(record.topic == "ecg.state" for record in parcel.records)
+        first = self.state_end + ends
+        self.placed = list(range(first, first + len(parcel.snapshots)))
         return True
 
     def close(self, timeout_s: float = 1.0) -> None:
@@ -218,8 +242,32 @@ class FakeProducer:
         """Note it; the future's error is "ack"."""
         self._do("send")
         self.sent.append((topic, {"value": value, **options}))
-        return SimpleNamespace(is_done=False, get=lambda timeout: self._do("ack"))
+        offset = len(self.sent) - 1
+        return SimpleNamespace(is_done=False, get=lambda timeout: self._placed(offset))
+
+    def _placed(self, offset: int) -> SimpleNamespace:
+        self._do("ack")
+        return SimpleNamespace(offset=offset)
 
     def close(self, timeout: float) -> None:
         """Note it."""
         self._do("close")
+
+
+def kept_states(**states: bytes) -> KeptStates:
+    """Of partition 0, by stream, each at its own place from 0 on; no broker is asked for them."""
+    kept = KeptStates(KafkaSettings(), 1 << 20)
+    for at, (stream, state) in enumerate(states.items()):
+        kept.put((stream, 0), at, state)
+    return kept
+
+
+def streams_of(
+    detector: StreamDetector,
+    in_force: SettingsInForce,
+    metrics: Metrics,
+    kept: KeptStates | None = None,
+    **state: Any,
+) -> Streams:
+    """Which streams are in a detector's memory, by these settings."""
+    return Streams(StateSettings(**state), detector, in_force, metrics, kept or kept_states())

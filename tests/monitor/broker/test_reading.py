@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -43,19 +44,29 @@ def test_partitions_are_listed_in_order() -> None:
 
 
 def test_records_come_until_every_end_is_passed() -> None:
-    """Those of the last poll that lie beyond come, too; nothing is polled for what is empty."""
+    """Poll by poll, those of the last one that lie beyond, too; nothing is polled for what is empty."""
     reader = FakeReader([{FIRST: [1, 2]}, {SECOND: [3]}, {FIRST: [4], SECOND: [5]}, {FIRST: [9]}])
     found = list(read_to(reader, {FIRST: 3, SECOND: 1}, 5.0))
-    assert found == [(FIRST, 1), (FIRST, 2), (SECOND, 3), (FIRST, 4), (SECOND, 5)]
+    assert found == [[(FIRST, 1), (FIRST, 2)], [(SECOND, 3)], [(FIRST, 4), (SECOND, 5)]]
     assert list(read_to(FakeReader([{FIRST: [1]}]), {FIRST: 0}, 5.0)) == []
 
 
 def test_a_partition_that_gives_nothing_is_named() -> None:
     """After the time that it was given."""
     reader = FakeReader([{FIRST: [1]}], stuck=SECOND)
-    with pytest.raises(BrokerError, match=r"^t\[1\] cannot be read to the end in 0 s"):
+    with pytest.raises(BrokerError, match=r"^t\[1\] cannot be read to the end: nothing came in 0 s"):
         list(read_to(reader, {FIRST: 1, SECOND: 1}, 0.01))
     assert place_name(SECOND) == "t[1]"
+
+
+def test_what_gets_on_may_take_long() -> None:
+    """The time is that of a standstill, not of the whole."""
+    reader = FakeReader([{FIRST: [number]} for number in range(30)])
+    began, count = time.monotonic(), 0
+    for _ in read_to(reader, {FIRST: 30}, 0.05):
+        time.sleep(0.005)
+        count += 1
+    assert (count, time.monotonic() - began > 0.1) == (30, True)
 
 
 def test_offsets_wait_for_a_partition_whose_leader_is_not_known() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monitor.detect.detector import Detector
 from monitor.detect.findings import p_value
 from monitor.detect.interface import Detection, Tuning
+from monitor.detect.lead_groups import FIRST_CAPACITY
 from monitor.detect.order import MAX_FILL_S, REORDER_S
 from monitor.detect.snapshots import pack, unpack
 from monitor.ecg.filters import delay_s
@@ -496,6 +497,26 @@ def test_more_streams_than_slots() -> None:
     )
     assert all(found[name][1] == alone for name in names)
     assert len(detector.streams()) == detector.learning() == 40
+
+
+def test_streams_that_go_leave_their_memory() -> None:
+    """Those that stay move together, undisturbed; new ones find room again."""
+    ecg_mv = ecg_of(8, leads=1)
+    alone = outcome([Detector(small_model()).process([chunk_of(ecg_mv)])])["a"][1]
+    names = [f"s{i}" for i in range(70)]
+    detector = Detector(small_model())
+    begun = [detector.process([chunk_of(ecg_mv[:900], stream=name)]) for name in names]
+    full = detector._groups[1].episodes.capacity
+    stay = ["s3", "s40", "s69"]
+    for name in names:
+        if name not in stay:
+            detector.forget(name)
+    assert (full, detector._groups[1].episodes.capacity) == (128, FIRST_CAPACITY)
+    detector.process([chunk_of(ecg_mv, stream=f"t{i}") for i in range(20)])
+    rest = detector.process([chunk_of(ecg_mv[900:], 900, stream=name) for name in stay])
+    found = outcome([*begun, rest])
+    assert all(found[name][1] == alone for name in stay)
+    assert sorted(detector.streams()) == sorted([*stay, *(f"t{i}" for i in range(20))])
 
 
 def test_findings_know_their_chunk() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from monitor.detect.interface import Tuning
 from monitor.detect.lead_groups import FIRST_CAPACITY, LeadGroup
 from monitor.errors import StateError
 from tests.support.models import small_model
@@ -39,6 +40,22 @@ def test_a_slot_that_was_given_back_is_fresh() -> None:
     for part, fields in some.take(slot).items():
         for name, array in fields.items():
             assert np.array_equal(array, fresh[part][name])
+
+
+def test_slots_that_move_keep_what_they_hold() -> None:
+    """With their budget; the others' memory is given back once a quarter is used."""
+    some = group()
+    slots = [some.open() for _ in range(FIRST_CAPACITY + 2)]
+    last, budget = slots[-1], Tuning(budget_per_hour=1.0)
+    some.path.windows.n[last] = 99
+    some.tune(last, budget)
+    assert some.shrink() == {}
+    for slot in slots[:-1]:
+        some.close(slot)
+    assert some.shrink() == {last: 0}
+    assert (some.path.windows.n[0], some.episodes.capacity, some.path.windows.capacity) == (99, 16, 16)
+    assert (list(some._own), some.shrink()) == ([0], {})
+    assert len({some.open() for _ in range(FIRST_CAPACITY)} | {0}) == FIRST_CAPACITY + 1
 
 
 def test_what_is_taken_can_be_put_into_another_group() -> None:

@@ -5,25 +5,34 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
+from monitor.broker.kept_states import KeptStates
 from monitor.broker.unreadable import Fault
-from monitor.config import DeliverySettings, Topics
+from monitor.config import DeliverySettings, StateSettings, Topics
+from monitor.errors import BrokerError
 from monitor.formats.beats import decode_beats
 from monitor.formats.events import CLOUDEVENT, Kind, decode_event
 from monitor.formats.profiles import Profile, encode_profile
 from monitor.worker.batches import Batches
-from monitor.worker.metrics import new_metrics
+from monitor.worker.metrics import Metrics, new_metrics
 from monitor.worker.partition import Partition
 from monitor.worker.settings import SettingsInForce
 from tests.support.daemon.harness import chunk
-from tests.support.kafka_fakes import Record, partition
+from tests.support.kafka_fakes import Record, kept_states, partition, streams_of
 from tests.support.stub_detector import StubDetector
 
 
-def _batches(detector: StubDetector | None = None, **delivery: Any) -> Batches:
-    metrics = new_metrics()
-    return Batches(
-        detector or StubDetector(), metrics, Topics(), DeliverySettings(**delivery), SettingsInForce(metrics)
-    )
+def _batches(
+    detector: StubDetector | None = None,
+    metrics: Metrics | None = None,
+    kept: KeptStates | None = None,
+    **delivery: Any,
+) -> Batches:
+    metrics, detector = metrics or new_metrics(), detector or StubDetector()
+    in_force = SettingsInForce(metrics)
+    streams = streams_of(detector, in_force, metrics, kept)
+    return Batches(detector, metrics, Topics(), DeliverySettings(**delivery), in_force, streams)
 
 
 def _records(stream: str, first: int, last: int, number: int = 0) -> list[Record]:
@@ -130,7 +139,7 @@ def test_muted_records_move_state_and_say_nothing() -> None:
 def test_ecg_is_counted_in_seconds_where_it_is_heard() -> None:
     """Neither a refused chunk nor one that is read again after a restart makes a patient-hour."""
     metrics = new_metrics()
-    batches = Batches(StubDetector(), metrics, Topics(), DeliverySettings(), SettingsInForce(metrics))
+    batches = _batches(metrics=metrics)
     refused = Record(chunk("s", 0), 5, b"s")
     batches.process({partition(replay=0, committed=3): [*_records("s", 0, 5), refused]})
     assert metrics.registry.get_sample_value("ecg_monitor_signal_seconds_total") == 2.0
@@ -168,8 +177,75 @@ def test_records_within_a_snapshot_are_skipped() -> None:
     """The detector does not see them a second time."""
     detector = StubDetector()
     part = partition(replay=0, committed=4, s=3)
-    _batches(detector).process({part: _records("s", 0, 4)})
+    _batches(detector, kept=kept_states(s=b'{"chunks": 7}')).process({part: _records("s", 0, 4)})
+    assert detector.memory["s", 0].chunks == 8
+
+
+def test_a_stream_is_woken_by_its_record() -> None:
+    """Once, whatever else is in the batch; others stay where they are."""
+    detector, metrics, part = StubDetector(), new_metrics(), partition(replay=3, committed=3, s=3, t=3)
+    batches = _batches(detector, metrics, kept_states(s=b'{"chunks": 7}', t=b'{"chunks": 8}'))
+    batches.process({part: _records("s", 3, 5)})
+    batches.process({part: _records("s", 5, 6)})
+    assert {name: memory.chunks for (name, _), memory in detector.memory.items()} == {"s": 10}
+    assert metrics.registry.get_sample_value("ecg_monitor_restores_total", {"outcome": "restored"}) == 1.0
+
+
+def test_state_that_can_not_be_had_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is done by halves: the same batch, later, gives what it would have given."""
+    detector, part = StubDetector(), partition(replay=3, committed=3, s=3)
+    kept = kept_states()
+    batches = _batches(detector, kept=kept)
+    away = Record(b"\xc1", 2)
+
+    def refuse(*_: Any) -> None:
+        raise BrokerError("away")
+
+    monkeypatch.setattr(kept, "_look_up", refuse)
+    with pytest.raises(BrokerError, match="away"):
+        batches.process({part: [*_records("s", 3, 5), away]})
+    assert (part.next_offset, part.pending.records, detector.memory) == (3, [], {})
+    kept.put(("s", 0), 0, b'{"chunks": 7}')
+    batches.process({part: _records("s", 3, 5)})
+    assert detector.memory["s", 0].chunks == 9
+
+
+def test_state_that_is_gone_or_broken_begins_its_stream_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its input from the replay offset on counts."""
+    for state in (None, b"broken"):
+        detector, metrics, part = StubDetector(), new_metrics(), partition(replay=0, committed=4, s=3)
+        kept = kept_states() if state is None else kept_states(s=state)
+        monkeypatch.setattr(kept, "_look_up", lambda *_: {})
+        _batches(detector, metrics, kept).process({part: _records("s", 0, 4)})
+        assert detector.memory["s", 0].chunks == 4
+        assert metrics.registry.get_sample_value("ecg_monitor_restores_total", {"outcome": "refused"}) == 1.0
+
+
+def _later(record: Record, days: float) -> Record:
+    record.timestamp += round(days * 86_400_000)
+    return record
+
+
+def test_a_stream_that_comes_back_late_begins_afresh() -> None:
+    """By its records' times, after more than the days set; what came before in the batch is judged first."""
+    detector, metrics, part = StubDetector(), new_metrics(), partition()
+    records = _records("s", 0, 3)
+    for record, days in zip(records, (0, 7, 14.001), strict=True):
+        _later(record, days)
+    _batches(detector, metrics).process({part: records})
     assert detector.memory["s", 0].chunks == 1
+    assert len(_sent(part, "ecg.events")) == 3
+    why = {"why": "returned"}
+    assert metrics.registry.get_sample_value("ecg_monitor_streams_forgotten_total", why) == 1.0
+
+
+def test_a_stream_that_is_crowded_out_begins_afresh() -> None:
+    """Once so many others have sent since it did, and not before."""
+    detector, part = StubDetector(), partition(state=StateSettings(max_streams=2))
+    names = ["a", "b", "a", "c", "a", "b"]  # b: two others have sent when it comes back
+    records = [Record(chunk(name, at, peak=True), at, name.encode()) for at, name in enumerate(names)]
+    _batches(detector).process({part: records})
+    assert {name: memory.chunks for (name, _), memory in detector.memory.items()} == {"a": 3, "b": 1, "c": 1}
 
 
 def test_a_batch_of_nothing_good_needs_no_detector() -> None:

@@ -25,6 +25,7 @@ from tests.support.kafka_fakes import (
     Record,
     partition,
     place,
+    streams_of,
 )
 from tests.support.stub_detector import Memory, StubDetector
 
@@ -46,6 +47,7 @@ class Bench:
             self.consumer,
             self.delivery,
             self.in_force,
+            streams_of(self.detector, self.in_force, self.metrics),
         )
         self.part = partition()
         self.owned = {place(): self.part}
@@ -275,3 +277,48 @@ def test_the_last_commit_bears_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     bench.committer.note(bench.owned, {place(): Mark(0)})
     bench.committer.commit_all(bench.owned)
     assert [unclean_end(parcel.offsets[place()])[0] for parcel in bench.delivery.parcels] == [Mark(0), None]
+
+
+def test_stale_states_end_in_an_ordinary_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many at once; what is forgotten leaves memory, and what is written tells the last record."""
+    monkeypatch.setattr("monitor.worker.commits.MOST_FORGOTTEN", 2)
+    bench = Bench(monkeypatch)
+    bench.part.forget_ms = 600_000
+    for name in ("a", "b", "c"):
+        bench.part.reach(1_700_000_000_000)
+        bench.take_in(name)
+    assert bench.step(6) == 1
+    assert dict(bench.delivery.parcels[0].snapshots[0].headers)["last-record"] == (
+        b"0,1700000000000,1700000000000"
+    )
+    for _ in range(20):
+        bench.part.reach(1_800_000_000_000)
+        bench.take_in("d")
+    ended: list[list[bytes | None]] = []
+    for _ in range(3):
+        bench.take_in("d")
+        bench.step(0.5)
+        ended.append([record.key for record in bench.delivery.parcels[-1].records])
+    assert ended == [[b"a", b"b"], [b"c"], []]
+    tombstone = bench.delivery.parcels[1].records[0]
+    assert (tombstone.topic, tombstone.value, tombstone.partition) == ("ecg.state", None, 0)
+    assert (bench.detector.streams(), bench.part.streams) == (["d"], ["d"])
+    assert _value(bench.metrics, 'ecg_monitor_streams_forgotten_total{why="silent"} 3.0')
+
+
+def test_a_stream_that_was_crowded_out_and_came_back_keeps_its_new_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end of the old one goes before it."""
+    bench = Bench(monkeypatch)
+    bench.take_in("a")
+    bench.step(6)
+    bench.part.pending.crowded_out.add("a")
+    bench.take_in("a")
+    bench.step(6)
+    parcel = bench.delivery.parcels[-1]
+    assert [(each.key, each.value is None) for each in [*parcel.records, *parcel.snapshots]] == [
+        (b"a", True),
+        (b"a", False),
+    ]
+    assert bench.part.streams == ["a"]

@@ -13,11 +13,11 @@ from monitor.worker.delivery import (
     Delivery,
     ExactlyOnce,
     OutcomeUnknownError,
+    Outgoing,
     Parcel,
     open_delivery,
     probe_transactions,
 )
-from monitor.worker.partition import Outgoing
 from monitor.worker.positions import commit_entry
 from tests.support.kafka_fakes import STABLE, FakeConsumer, FakeProducer, place
 

@@ -60,6 +60,7 @@ def test_no_label_could_carry_a_stream() -> None:
         "partition",
         "outcome",
         "change",
+        "why",
     }
 
 

@@ -13,10 +13,12 @@ from kafka.structs import OffsetAndMetadata
 from monitor.broker.unreadable import Fault
 from monitor.errors import StateError
 from monitor.worker.positions import (
+    LastRecord,
     Mark,
     Snapshot,
     StartPoint,
     commit_entry,
+    reached_ms,
     replay_offset,
     snapshot_headers,
     topic_id_of,
@@ -98,16 +100,16 @@ def test_a_commit_holds_all_deaths_that_are_kept() -> None:
 
 
 def _state(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> SimpleNamespace:
-    return SimpleNamespace(key=key, value=value, headers=headers)
+    return SimpleNamespace(key=key, value=value, headers=headers, offset=len(value or b""))
 
 
 def test_the_last_snapshot_of_a_stream_counts() -> None:
     """Of our own group alone; a record without a value ends its stream."""
     start = StartPoint(0, 9)
-    for key, value, group in (("a", b"1", "us"), ("a", b"2", "us"), ("a", b"3", "them"), ("b", b"4", "us")):
+    for key, value, group in (("a", b"1", "us"), ("a", b"22", "us"), ("a", b"3", "them"), ("b", b"4", "us")):
         start.take(_state(key.encode(), value, snapshot_headers(group, 7, b"setting")), "us")
     start.take(_state(b"b", None, snapshot_headers("us", 9)), "us")
-    assert start.snapshots == {"a": Snapshot("a", 7, b"2", b"setting")}
+    assert start.snapshots == {"a": Snapshot("a", 7, 2, b"setting")}
 
 
 def test_the_topics_id_travels_with_state() -> None:
@@ -121,19 +123,41 @@ def test_the_topics_id_travels_with_state() -> None:
 
 def test_without_an_id_of_the_topic_nothing_is_foreign() -> None:
     """The broker gives none any more: nothing can be said."""
-    start = StartPoint(0, 9, 0, {"b": Snapshot("b", 7, b"", None, "another"), "c": Snapshot("c", 7, b"")})
+    start = StartPoint(0, 9, 0, {"b": Snapshot("b", 7, 0, None, "another"), "c": Snapshot("c", 7, 0)})
     start.astray = True
     assert start.refuse_foreign() == []
 
 
-@pytest.mark.parametrize(("key", "headers"), no_snapshots("us"))
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [
+        *no_snapshots("us"),
+        (b"a", [*snapshot_headers("us", 7), ("last-record", b"7,8")]),
+        (b"a", [*snapshot_headers("us", 7), ("last-record", b"7,8,nine")]),
+    ],
+)
 def test_what_is_no_snapshot_is_refused(key: bytes, headers: Any) -> None:
     """And what was there before stays."""
     start = StartPoint(0, 9)
     start.take(_state(b"a", b"good", snapshot_headers("us", 5)), "us")
     with pytest.raises(StateError, match="no snapshot"):
         start.take(_state(key, b"bad", headers), "us")
-    assert start.snapshots == {"a": Snapshot("a", 5, b"good")}
+    assert start.snapshots == {"a": Snapshot("a", 5, 4)}
+
+
+def test_a_snapshot_tells_its_streams_last_record() -> None:
+    """A predecessor's does not."""
+    start, last = StartPoint(0, 9), LastRecord(6, 1_700_000_000_000, 1_700_000_060_000)
+    start.take(_state(b"a", b"1", snapshot_headers("us", 7, last=last)), "us")
+    start.take(_state(b"b", b"2", snapshot_headers("us", 7)), "us")
+    assert [each.last for each in start.snapshots.values()] == [last, None]
+
+
+def test_a_commit_tells_its_partitions_time() -> None:
+    """At the replay offset; a predecessor's, or nobody's, does not."""
+    assert reached_ms(commit_entry(120, 80, reached_ms=1_700_000_000_000)) == 1_700_000_000_000
+    assert reached_ms(OffsetAndMetadata(7, '{"schema":1,"replay":5}', -1)) == 0
+    assert reached_ms(OffsetAndMetadata(7, "by hand", -1)) == 0
 
 
 def test_what_could_not_be_read_is_no_snapshot() -> None:
@@ -144,7 +168,7 @@ def test_what_could_not_be_read_is_no_snapshot() -> None:
         start.take(
             Record(None, 1, b"a", headers=[*snapshot_headers("us", 7)], checksum=Fault("spoilt")), "us"
         )
-    assert start.snapshots == {"a": Snapshot("a", 5, b"good")}
+    assert start.snapshots == {"a": Snapshot("a", 5, 4)}
 
 
 def test_records_of_others_are_left_alone() -> None:
@@ -157,6 +181,6 @@ def test_records_of_others_are_left_alone() -> None:
 
 def test_state_of_input_beyond_an_offset_is_dropped() -> None:
     """Up to it is right: that is where the commit stands."""
-    start = StartPoint(0, 9, 0, {stream: Snapshot(stream, at, b"") for stream, at in (("a", 9), ("b", 10))})
+    start = StartPoint(0, 9, 0, {stream: Snapshot(stream, at, 0) for stream, at in (("a", 9), ("b", 10))})
     assert start.refuse_beyond(9) == ["b"]
     assert (list(start.snapshots), start.refused) == (["a"], 1)

@@ -11,17 +11,26 @@ import numpy as np
 import pytest
 from kafka.structs import OffsetAndMetadata
 
-from monitor.config import Topics, load_settings
+from monitor.broker.kept_states import KeptStates
+from monitor.config import DeliverySettings, Topics, load_settings
 from monitor.detect.detector import Detector
 from monitor.formats.beats import ScoredWindows, decode_beats
 from monitor.formats.events import Event, decode_event
 from monitor.model.model import load_model
 from monitor.worker.batches import Batches
+from monitor.worker.delivery import Outgoing
 from monitor.worker.metrics import new_metrics
-from monitor.worker.partition import Outgoing, Partition
-from monitor.worker.positions import StartPoint, commit_entry, replay_offset, snapshot_headers
+from monitor.worker.partition import Partition
+from monitor.worker.positions import (
+    LastRecord,
+    Mark,
+    StartPoint,
+    commit_entry,
+    replay_offset,
+    snapshot_headers,
+)
 from monitor.worker.settings import SettingsInForce
-from tests.support.kafka_fakes import STABLE, Record, place
+from tests.support.kafka_fakes import STABLE, Record, place, streams_of
 from tests.support.predecessor import Written, replay_offset_of, snapshot_of
 
 WRITTEN = Written.by("f2233cd")
@@ -42,11 +51,15 @@ def _went_on() -> Sequence[Outgoing]:
     """What this release makes of the input from there on."""
     start, settings, metrics = _start(), load_settings(), new_metrics()
     detector, in_force = Detector(load_model()), SettingsInForce(metrics)
-    batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, in_force)
+    kept = KeptStates(settings.kafka, 1 << 20)
+    streams = streams_of(detector, in_force, metrics, kept)
+    batches = Batches(detector, metrics, settings.kafka.topics, settings.delivery, in_force, streams)
+    states = {(record.key or b"").decode(): record.value or b"" for record in WRITTEN.state}
     for stream, snapshot in start.snapshots.items():
         in_force.take_up(stream, snapshot.setting)
-        detector.restore(stream, snapshot.state)
-    part = Partition(place(), start, 1e6, STABLE.member_id)
+        kept.put((stream, 0), snapshot.at, states[stream])
+    delivery = DeliverySettings(snapshot_interval_s=1e6)
+    part = Partition(place(), start, delivery, settings.state, STABLE.member_id)
     left = [each for each in WRITTEN.signal if each.offset >= start.replay]
     records = [
         Record(each.value, each.offset, each.key, timestamp=each.timestamp, headers=[*each.headers])
@@ -130,10 +143,11 @@ def test_its_beats_are_columns_with_ids_in_every_row() -> None:
 
 def test_it_reads_this_releases_commits() -> None:
     """In a group of both, and when somebody goes back: what was added it passes over."""
-    entry = commit_entry(9, 5, "0f9c1d3a-52d2-4b43-8d0c-6f5f6a3c2b11")
+    entry = commit_entry(9, 5, "0f9c1d3a-52d2-4b43-8d0c-6f5f6a3c2b11", Mark(5), {5: 1}, 8)
     assert replay_offset_of(entry.offset, entry.metadata) == 5
 
 
 def test_it_reads_this_releases_headers_of_state() -> None:
     """Whether it can read the state itself is a matter of its schema."""
-    assert snapshot_of(snapshot_headers("us", 7, b"setting", "id")) == (b"us", 7, b"setting")
+    headers = snapshot_headers("us", 7, b"setting", "id", LastRecord(6, 8, 9))
+    assert snapshot_of(headers) == (b"us", 7, b"setting")

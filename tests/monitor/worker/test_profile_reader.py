@@ -14,6 +14,7 @@ from monitor.errors import BrokerError
 from monitor.worker.profile_reader import ProfileReader
 from tests.support.daemon.harness import wait_until
 from tests.support.daemon.topics import own_topics
+from tests.support.kafka_fakes import run
 
 pytestmark = pytest.mark.integration
 
@@ -46,16 +47,16 @@ def test_all_that_is_there_is_handed_on(settings: KafkaSettings, reader: Any) ->
     """From every partition's beginning, and then no more until there is more."""
     _write(settings, *(b"%d" % number for number in range(20)))
     reader.open()
-    reader.catch_up()
+    run(reader.catch_up())
     assert sorted(reader.read, key=int) == [b"%d" % number for number in range(20)]
-    reader.catch_up()
+    run(reader.catch_up())
     assert len(reader.read) == 20
 
 
 def test_what_is_new_is_followed(settings: KafkaSettings, reader: Any) -> None:
     """Well before it takes effect."""
     reader.open()
-    reader.catch_up()
+    run(reader.catch_up())
     _write(settings, b"new")
 
     def there() -> bool:
@@ -73,7 +74,7 @@ def test_a_topic_that_cannot_be_read_is_named(
     reader.open()
     monkeypatch.setattr(reader._reader, "poll", lambda **_: {})
     with pytest.raises(BrokerError, match=r"profiles\[\d\].* cannot be read to the end"):
-        reader.catch_up(timeout_s=0.2)
+        run(reader.catch_up(still_s=0.2))
 
 
 def test_one_that_was_never_opened_can_be_closed(settings: KafkaSettings) -> None:
@@ -85,11 +86,11 @@ def test_partitions_that_were_added_are_read(settings: KafkaSettings, reader: An
     """From their beginning; nothing is read twice."""
     _write(settings, b"0", b"1", b"2")
     reader.open()
-    reader.catch_up()
+    run(reader.catch_up())
     raise_partitions(settings, 6)
     _write(settings, *(b"%d" % number for number in range(3, 30)))
     reader.cover(6)
-    reader.catch_up()
+    run(reader.catch_up())
     reader.cover(6)
-    reader.catch_up()
+    run(reader.catch_up())
     assert sorted(reader.read, key=int) == [b"%d" % number for number in range(30)]

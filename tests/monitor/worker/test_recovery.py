@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import KafkaConnectionError
 from kafka.structs import OffsetAndMetadata
 
 from monitor.broker.clients import open_consumer, open_producer
@@ -16,9 +18,9 @@ from monitor.broker.topics import create_topics, signal_id
 from monitor.config import KafkaSettings, Topics
 from monitor.errors import BrokerError
 from monitor.worker.positions import Mark, Snapshot, StartPoint, commit_entry, snapshot_headers
-from monitor.worker.recovery import read_snapshots, start_points
+from monitor.worker.recovery import StateReading, start_points
 from tests.support.daemon.topics import own_topics
-from tests.support.kafka_fakes import place
+from tests.support.kafka_fakes import Record, kept_states, place, run
 
 
 class FakeOffsets:
@@ -63,16 +65,105 @@ def test_where_a_partition_goes_on(
     monkeypatch: pytest.MonkeyPatch, first: int, committed: OffsetAndMetadata | None, start: StartPoint
 ) -> None:
     """At the replay offset, but not before what retention has left; what was lost is counted."""
-    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", lambda *_: None)
-    points = start_points(FakeOffsets(first, committed), KafkaSettings(), [place()])
+    points = _points(monkeypatch, FakeOffsets(first, committed))
     assert points == {place(): start}
 
 
-def _with_state(monkeypatch: pytest.MonkeyPatch, **snapshots: int) -> None:
-    def fill(settings: KafkaSettings, points: Any, *_: Any) -> None:
-        points[0].snapshots = {stream: Snapshot(stream, at, b"") for stream, at in snapshots.items()}
+def _points(
+    monkeypatch: pytest.MonkeyPatch,
+    offsets: FakeOffsets,
+    settings: KafkaSettings | None = None,
+    exactly_once: bool = True,
+    **snapshots: int,
+) -> dict[TopicPartition, StartPoint]:
+    """Where the partition is taken up if `ecg.state` has these streams' snapshots."""
+    settings = settings or KafkaSettings()
+    records = [_state(at, stream, offset) for at, (stream, offset) in enumerate(snapshots.items())]
+    state = _reading(monkeypatch, FakeState(records))
+    return run(start_points(offsets, settings, [place()], state, 1.0, exactly_once))
 
-    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", fill)
+
+def _state(at: int, stream: str, offset: int) -> Record:
+    headers: Any = snapshot_headers("ecg-monitor", offset)
+    return Record(b"%d" % offset, at, stream.encode(), topic="ecg.state", headers=headers)
+
+
+class FakeState:
+    """A reader of one partition of `ecg.state`, a record a poll; `away`: polls that the broker refuses."""
+
+    def __init__(self, records: list[Record], away: Iterable[int] = ()) -> None:
+        self.records, self.away = records, set(away)
+        self.at = self.polls = self.opened = self.closed = 0
+
+    def end_offsets(self, places: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
+        """After the last record."""
+        return dict.fromkeys(places, len(self.records))
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        """There is but one."""
+        (self.place,) = places
+        self.opened += 1
+
+    def seek_to_beginning(self, *_: TopicPartition) -> None:
+        """Stand at the first record."""
+        self.at = 0
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        """Stand there."""
+        self.at = offset
+
+    def position(self, _: TopicPartition, timeout_ms: float) -> int:
+        """Where it stands."""
+        return self.at
+
+    def poll(self, timeout_ms: float) -> dict[TopicPartition, list[Record]]:
+        """The next record."""
+        self.polls += 1
+        if self.polls in self.away:
+            raise KafkaConnectionError("gone")
+        found = self.records[self.at : self.at + 1]
+        self.at += len(found)
+        return {self.place: found}
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed += 1
+
+
+def _reading(monkeypatch: pytest.MonkeyPatch, reader: FakeState) -> StateReading:
+    monkeypatch.setattr("monitor.worker.recovery.open_reader", lambda *_, **__: reader)
+    return StateReading(KafkaSettings(), kept_states())
+
+
+def test_state_that_was_read_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the broker goes away in the midst of it, the topic is read in the end."""
+    reader = FakeState([_state(at, f"s{at}", at) for at in range(9)], away=[4, 6, 8])
+    state = _reading(monkeypatch, reader)
+    for _ in range(3):
+        with pytest.raises(BrokerError, match="gone"):
+            run(state.read([0], 1.0))
+    run(state.read([0], 1.0))
+    found = StartPoint(0, 9)
+    state.give(0, found)
+    assert list(found.snapshots) == [f"s{at}" for at in range(9)]
+    assert (reader.polls, reader.opened) == (12, 4)
+
+
+def test_what_was_read_of_a_partition_that_went_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of one whose topic was made anew: it is read from its beginning."""
+    reader = FakeState([_state(at, f"s{at}", at) for at in range(3)])
+    state = _reading(monkeypatch, reader)
+    run(state.read([0], 1.0))
+    run(state.read([0], 1.0))
+    assert reader.polls == 3
+    state.forget([0])
+    run(state.read([0], 1.0))
+    assert reader.polls == 6
+    reader.records = [_state(0, "new", 0)]
+    run(state.read([0], 1.0))
+    found = StartPoint(0, 9)
+    state.give(0, found)
+    assert list(found.snapshots) == ["new"]
 
 
 @pytest.mark.parametrize(("answer", "begin"), [("earliest", 2), ("latest", 8)])
@@ -80,9 +171,8 @@ def test_a_commit_past_the_topics_end_has_an_answer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str, begin: int
 ) -> None:
     """The topic was made anew: its state goes, too, and both are said."""
-    _with_state(monkeypatch, a=9)
     settings = KafkaSettings.model_validate({"on_lost_position": answer})
-    points = start_points(FakeOffsets(2, commit_entry(9, 5), end=8), settings, [place()])
+    points = _points(monkeypatch, FakeOffsets(2, commit_entry(9, 5), end=8), settings, a=9)
     assert points == {place(): StartPoint(begin, begin, refused=1, astray=True)}
     assert (
         f"commit is at 9, but the topic ends at 8: it was made anew or has lost records; beginning at {begin}"
@@ -96,18 +186,19 @@ def test_state_ahead_of_the_commit_is_another_lifes(
     monkeypatch: pytest.MonkeyPatch, exactly_once: bool, kept: list[str]
 ) -> None:
     """Unless the two are written one after the other; past the topic's end it is in any case."""
-    _with_state(monkeypatch, a=9, b=10, c=51)
     offsets = FakeOffsets(0, commit_entry(9, 5))
-    points = start_points(offsets, KafkaSettings(), [place()], exactly_once=exactly_once)
+    points = _points(monkeypatch, offsets, exactly_once=exactly_once, a=9, b=10, c=51)
     assert list(points[place()].snapshots) == kept
 
 
-def _reads(monkeypatch: pytest.MonkeyPatch, topic_id: str, **snapshots: Snapshot) -> None:
-    def fill(settings: KafkaSettings, points: Any, *_: Any) -> None:
-        points[0].snapshots = dict(snapshots)
-
-    monkeypatch.setattr("monitor.worker.recovery.read_snapshots", fill)
+def _states(monkeypatch: pytest.MonkeyPatch, topic_id: str, **snapshots: Snapshot) -> StateReading:
+    """What is found in `ecg.state`, beside a topic of this id."""
     monkeypatch.setattr("monitor.worker.recovery.signal_id", lambda _: topic_id)
+    records = []
+    for at, each in enumerate(snapshots.values()):
+        headers: Any = snapshot_headers("ecg-monitor", each.offset, topic_id=each.topic_id)
+        records.append(Record(b"", at, each.stream.encode(), topic="ecg.state", headers=headers))
+    return _reading(monkeypatch, FakeState(records))
 
 
 @pytest.mark.parametrize(("answer", "begin"), [("earliest", 2), ("latest", 50)])
@@ -115,9 +206,9 @@ def test_a_commit_of_another_topic_has_an_answer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str, begin: int
 ) -> None:
     """Though the topic has grown past it since; its state goes, and so does state that names no topic."""
-    _reads(monkeypatch, "new", a=Snapshot("a", 1, b"", None, "old"), b=Snapshot("b", 1, b""))
+    reader = _states(monkeypatch, "new", a=Snapshot("a", 1, 0, None, "old"), b=Snapshot("b", 1, 0))
     settings = KafkaSettings.model_validate({"on_lost_position": answer})
-    points = start_points(FakeOffsets(2, commit_entry(9, 5, "old")), settings, [place()])
+    points = run(start_points(FakeOffsets(2, commit_entry(9, 5, "old")), settings, [place()], reader, 1.0))
     assert points == {place(): StartPoint(begin, begin, topic_id="new", astray=True)}
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         "ecg.signal[0]: the topic was made anew: the commit at 9 and the state are of the one before; "
@@ -130,9 +221,9 @@ def test_state_of_another_topic_without_a_commit_has_an_answer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str, begin: int
 ) -> None:
     """A broker drops a group's commits with the topic, and nothing but the state is left to tell."""
-    _reads(monkeypatch, "new", a=Snapshot("a", 1, b"", None, "old"))
+    reader = _states(monkeypatch, "new", a=Snapshot("a", 1, 0, None, "old"))
     settings = KafkaSettings.model_validate({"on_lost_position": answer})
-    points = start_points(FakeOffsets(2, None), settings, [place()], exactly_once=False)
+    points = run(start_points(FakeOffsets(2, None), settings, [place()], reader, 1.0, exactly_once=False))
     assert points == {place(): StartPoint(begin, begin, topic_id="new", astray=True)}
     assert f"state of 1 streams is of the one before, and nothing is committed; beginning at {begin}" in (
         caplog.text
@@ -143,9 +234,11 @@ def test_old_state_beside_a_commit_of_this_topic_is_dropped(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of streams that have not come again it stays there for good, which is nothing to tell each time."""
-    mine = Snapshot("b", 8, b"", None, "new")
-    _reads(monkeypatch, "new", a=Snapshot("a", 1, b"", None, "old"), b=mine)
-    points = start_points(FakeOffsets(0, commit_entry(9, 5, "new")), KafkaSettings(), [place()])
+    mine = Snapshot("b", 8, 1, None, "new")
+    reader = _states(monkeypatch, "new", a=Snapshot("a", 1, 0, None, "old"), b=mine)
+    points = run(
+        start_points(FakeOffsets(0, commit_entry(9, 5, "new")), KafkaSettings(), [place()], reader, 1.0)
+    )
     assert points == {place(): StartPoint(5, 9, 0, {"b": mine}, topic_id="new")}
     assert caplog.text == ""
 
@@ -153,9 +246,9 @@ def test_old_state_beside_a_commit_of_this_topic_is_dropped(
 @pytest.mark.parametrize("told", [None, "new"])
 def test_a_commit_that_names_no_topic_is_taken(monkeypatch: pytest.MonkeyPatch, told: str | None) -> None:
     """It is an earlier release's, or the broker gave no ids; so is its state."""
-    states = {"a": Snapshot("a", 8, b""), "b": Snapshot("b", 8, b"", None, told)}
-    _reads(monkeypatch, "new", **states)
-    points = start_points(FakeOffsets(0, commit_entry(9, 5)), KafkaSettings(), [place()])
+    states = {"a": Snapshot("a", 8, 0), "b": Snapshot("b", 8, 1, None, told)}
+    reader = _states(monkeypatch, "new", **states)
+    points = run(start_points(FakeOffsets(0, commit_entry(9, 5)), KafkaSettings(), [place()], reader, 1.0))
     assert points == {place(): StartPoint(5, 9, 0, states, topic_id="new")}
 
 
@@ -190,12 +283,15 @@ def test_the_last_snapshot_of_each_stream_is_found(settings: KafkaSettings) -> N
         ("c", None, 6, mine),
     )
     found = {number: StartPoint(0, 9) for number in (0, 1)}
-    read_snapshots(settings, found)
+    kept = kept_states()
+    state = StateReading(settings, kept)
+    run(state.read([0, 1]))
+    for number, point in found.items():
+        state.give(number, point)
     assert (found[0], found[1].refused) == (StartPoint(0, 9), 1)
-    assert {(each.stream, each.offset, each.state) for each in found[1].snapshots.values()} == {
-        ("a", 8, b"new"),
-        ("b", 4, b"state"),
-    }
+    snapshots = found[1].snapshots
+    assert {name: (each.offset, each.at) for name, each in snapshots.items()} == {"a": (8, 2), "b": (4, 1)}
+    assert kept.read({("a", 1): 2, ("b", 1): 1}) == {("a", 1): b"new", ("b", 1): b"state"}
 
 
 @pytest.mark.integration
@@ -211,7 +307,7 @@ def test_a_commit_is_read_back(settings: KafkaSettings) -> None:
     producer.close(timeout=5)
     consumer = open_consumer(settings)
     try:
-        points = start_points(consumer, settings, [where])
+        points = run(start_points(consumer, settings, [where], StateReading(settings, kept_states())))
     finally:
         consumer.close(timeout_ms=1000)
     assert points == {where: StartPoint(0, 1, topic_id=signal_id(settings))}
@@ -236,12 +332,14 @@ def test_a_killed_workers_open_transaction_is_waited_for(kafka_broker: str) -> N
     zombie.flush(timeout=10)
     _write(settings, ("a", b"new", 3, own))
     with pytest.raises(BrokerError, match=r"state\[1\] cannot be read to the end"):
-        read_snapshots(settings, {1: StartPoint(0, 9)}, timeout_s=0.3)
-    found = StartPoint(0, 9)
-    reader = threading.Thread(target=lambda: read_snapshots(settings, {1: found}))
+        run(StateReading(settings, kept_states()).read([1], 0.3))
+    kept, found = kept_states(), StartPoint(0, 9)
+    state = StateReading(settings, kept)
+    reader = threading.Thread(target=lambda: run(state.read([1])))
     began = time.monotonic()
     reader.start()
     reader.join(30)
-    assert found.snapshots["a"].state == b"new"
+    state.give(1, found)
+    assert kept.read({("a", 1): found.snapshots["a"].at}) == {("a", 1): b"new"}
     assert time.monotonic() - began < 15
     zombie.close(timeout=1)

@@ -96,7 +96,7 @@ def test_new_partitions_are_marked_by_one_commit() -> None:
     batch = {owned[place(0)]: RECORDS}
     assert suspects.marks(owned, batch, batch) == {place(0): Mark(0, 2), place(1): Mark(0), place(2): Mark(0)}
     for part in owned.values():
-        part.commit([], 0.0, Mark(0))
+        part.commit([], 0.0, {}, Mark(0))
     assert suspects.marks(owned, batch, batch) == {}
 
 

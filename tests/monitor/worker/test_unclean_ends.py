@@ -51,6 +51,11 @@ class Lives:
         bench = Bench(self.monkeypatch)
         bench.consumer.owned = {place()}
         bench.starts[place()] = self._start()
+        bench.states = {
+            (state.key.decode(), 0): state.value or b""
+            for parcel in self.parcels
+            for state in parcel.snapshots
+        }
         self.judged = []
         self.monkeypatch.setattr(bench.detector, "process", self._judging(bench, kill))
         at = [0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from prometheus_client import generate_latest
 
 from monitor.broker.topic_watch import TopicsSeen
 from monitor.config import load_settings
-from monitor.detect.interface import Detection
+from monitor.detect.interface import Detection, Source
 from monitor.errors import BrokerError
 from monitor.formats.chunks import Chunk
 from monitor.formats.events import decode_event
@@ -33,21 +34,34 @@ Step = Callable[[Any], None]
 COUNTS = {"ecg.signal": 4, "ecg.profiles": 4}
 
 
+def _nothing(*_: Any) -> tuple[()]:
+    """No profile was ever set."""
+    return ()
+
+
+def _noted(calls: list[str], name: str) -> tuple[()]:
+    """A call is noted; nothing comes of it."""
+    calls.append(name)
+    return ()
+
+
 class Bench:
     """A worker between fakes; `steps` are called in order, one a poll, then the worker is stopped."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.consumer, self.delivery, self.detector = FakeConsumer(), FakeDelivery(), StubDetector()
         self.starts: dict[Any, StartPoint] = {}
-        self.profiles: dict[str, Callable[..., None]] = dict.fromkeys(
-            ("open", "catch_up", "cover", "follow", "close"), self._nothing
+        self.states: dict[Source, bytes] = {}  # each at offset 0
+        self.taking: list[list[int]] = []  # partitions, by attempts to take them up
+        self.reading: Iterable[None] = ()  # a step for each thing waited for
+        self.profiles: dict[str, Callable[..., Any]] = dict.fromkeys(
+            ("open", "catch_up", "cover", "follow", "close"), _nothing
         )
         self.watch = SimpleNamespace(
-            start=self._nothing,
-            stop=self._nothing,
-            hurry=self._hurry,
+            start=_nothing,
+            stop=_nothing,
+            ready=self._ready,
             take=self._take,
-            mirrored=self._mirrored,
         )
         self.seen: list[TopicsSeen] = []  # taken by the loop one by one
         self.mirrored, self.hurries = 12, 0
@@ -66,9 +80,6 @@ class Bench:
         """One that has not started."""
         return Worker(load_settings(), self.detector, self.metrics, self.health)
 
-    def _nothing(self, *_: Any) -> None:
-        """No profile was ever set."""
-
     def _watch(self, settings: Any, counts: Any) -> Any:
         assert counts == COUNTS
         return self.watch
@@ -76,15 +87,18 @@ class Bench:
     def _take(self) -> TopicsSeen | None:
         return self.seen.pop(0) if self.seen else None
 
-    def _mirrored(self, number: int) -> bool:
-        return number < self.mirrored
-
-    def _hurry(self) -> None:
-        self.hurries += 1
+    def _ready(self, places: set[Any]) -> set[Any]:
+        ready = {each for each in places if each.partition < self.mirrored}
+        self.hurries += ready != places
+        return ready
 
     def _start_points(
-        self, consumer: Any, settings: Any, places: list[Any], timeout_s: float, exactly_once: bool, **_: Any
-    ) -> dict[Any, StartPoint]:
+        self, consumer: Any, settings: Any, places: list[Any], *_: Any
+    ) -> Generator[None, None, dict[Any, StartPoint]]:
+        for source, state in self.states.items():
+            self.worker._kept.put(source, 0, state)
+        self.taking.append([each.partition for each in places])
+        yield from self.reading
         return {each: self.starts.get(each, StartPoint(0, 0)) for each in places}
 
     def run(self, *steps: Step) -> None:
@@ -127,10 +141,16 @@ def _record(number: int, stream: str = "s", **options: Any) -> Record:
 
 def test_a_partition_is_taken_up_where_it_was_left(bench: Bench) -> None:
     """Its streams are restored, the input is sought, and only then fetched."""
-    state = Snapshot("s", 3, b'{"chunks": 3}')
-    bench.starts[place(1)] = StartPoint(2, 4, 0, {"s": state})
-    bench.run(bench.gain(1))
-    assert bench.detector.memory["s", 1].chunks == 3
+    bench.starts[place(1)] = StartPoint(2, 4, 0, {"s": Snapshot("s", 3, 0)})
+    bench.states["s", 1] = b'{"chunks": 3}'
+    found: list[bool] = []
+    bench.run(
+        bench.gain(1),
+        lambda _: found.append("s" in bench.detector.streams()),
+        bench.give(1, *(_record(number, partition=1) for number in range(2, 5))),
+    )
+    assert found == [False]  # not before it sends
+    assert bench.detector.memory["s", 1].chunks == 5
     assert (bench.consumer.sought, bench.consumer.paused) == ({place(1): 2}, set())
     assert bench.shows('restores_total{outcome="restored"} 1.0')
     assert bench.health.assigned
@@ -139,8 +159,8 @@ def test_a_partition_is_taken_up_where_it_was_left(bench: Bench) -> None:
 def test_a_restored_stream_is_tuned_as_its_state_says(bench: Bench) -> None:
     """From its first record on; a partition that was given away takes the tuning with it."""
     setting = ProfileRecord(3, 1000, Profile(stream="s", at_us=0, paced=True))
-    state = Snapshot("s", 0, b'{"chunks": 3}', msgspec.json.encode(setting))
-    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": state})
+    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": Snapshot("s", 0, 0, msgspec.json.encode(setting))})
+    bench.states["s", 0] = b'{"chunks": 3}'
     tuned: list[bool] = []
     bench.run(
         bench.gain(0),
@@ -218,7 +238,7 @@ def test_nothing_of_a_topic_made_anew_is_taken_for_the_old_one(bench: Bench) -> 
 def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
     """Its last owner may have known one that we have not seen; and they are followed in every round."""
     calls: list[str] = []
-    bench.profiles = {name: lambda *_, name=name: calls.append(name) for name in bench.profiles}
+    bench.profiles = {name: lambda *_, name=name: _noted(calls, name) for name in bench.profiles}
     bench.worker = bench.new_worker()
     bench.run(bench.gain(0))
     assert calls == ["open", "follow", "catch_up", "follow", "close"]
@@ -226,7 +246,8 @@ def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
 
 def test_a_snapshot_that_does_not_fit_starts_the_stream_afresh(bench: Bench) -> None:
     """Then all its input since the replay offset counts, and the refusal is counted."""
-    bench.starts[place(1)] = StartPoint(0, 0, 5, {"s": Snapshot("s", 9, b"broken")})
+    bench.starts[place(1)] = StartPoint(0, 0, 5, {"s": Snapshot("s", 9, 0)})
+    bench.states["s", 1] = b"broken"
     bench.run(bench.gain(1), bench.give(1, _record(0, partition=1)))
     assert bench.detector.memory["s", 1].chunks == 1
     assert bench.shows('restores_total{outcome="refused"} 1.0')
@@ -244,7 +265,7 @@ def test_events_are_committed_with_their_input(bench: Bench) -> None:
 
 def test_what_is_too_much_for_a_turn_is_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """From its offset, in the next turn; records count once all the same."""
-    monkeypatch.setattr("monitor.worker.polls.MAX_BYTES", 3 * len(_record(0).value or b"") - 1)
+    monkeypatch.setattr("monitor.broker.polls.MAX_BYTES", 3 * len(_record(0).value or b"") - 1)
     records = [_record(number) for number in range(3)]
     bench.run(bench.gain(0), bench.give(0, *records), bench.give(0, *records[2:]))
     assert bench.consumer.sought[place(0)] == 2
@@ -392,9 +413,10 @@ def test_taking_up_waits_for_the_broker(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setattr("monitor.worker.worker.TAKE_UP_RETRY_S", 0.0)
     refused, seen = [BrokerError("not now")], list[tuple[bool, set[Any]]]()
 
-    def catch_up(*_: Any) -> None:
+    def catch_up(*_: Any) -> tuple[()]:
         if refused:
             raise refused.pop()
+        return ()
 
     bench.profiles["catch_up"] = catch_up
     bench.worker = bench.new_worker()
@@ -455,24 +477,72 @@ def test_a_signal_before_the_work_begins_ends_at_once(bench: Bench, monkeypatch:
 
 def test_taking_up_is_given_up_when_the_worker_is_to_stop(bench: Bench) -> None:
     """What is read then is for nobody; nothing of it is owned or committed."""
-    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": Snapshot("s", 0, b'{"chunks": 3}')})
+    bench.starts[place(0)] = StartPoint(0, 0, 0, {"s": Snapshot("s", 0, 0)})
 
-    def catch_up(timeout_s: float, step: Callable[[], None]) -> None:
+    def reading() -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGTERM)
-        step()
+        while True:
+            yield
 
-    bench.profiles["catch_up"] = catch_up
-    bench.worker = bench.new_worker()
+    bench.reading = reading()
     bench.run(bench.gain(0))
     assert (bench.consumer.closed, bench.consumer.sought, bench.delivery.parcels) == (True, {}, [])
 
 
 def test_what_takes_long_shows_that_it_gets_on(bench: Bench) -> None:
-    """Each stream that is restored, so that the watchdog does not take it for a standstill."""
-    streams = {f"s{number}": Snapshot(f"s{number}", 0, b'{"chunks": 3}') for number in range(50)}
-    bench.starts[place(0)] = StartPoint(0, 0, 0, streams)
+    """Each thing that is waited for, so that the watchdog does not take it for a standstill."""
+    bench.reading = itertools.repeat(None, 50)
     turns: list[int] = []
     bench.run(
         lambda _: turns.append(bench.health.turns), bench.gain(0), lambda _: turns.append(bench.health.turns)
     )
     assert turns[1] - turns[0] > 50
+
+
+def _for_ever(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
+    """Taking up takes a turn of the loop for each step, and never comes to its end."""
+    monkeypatch.setattr("monitor.worker.worker.TAKE_UP_SLICE_S", 0.0)
+    bench.reading = itertools.repeat(None)
+
+
+def test_the_loop_turns_while_partitions_are_taken_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It polls, so that the group keeps us, and works on those that it has."""
+    bench.run(
+        bench.gain(0),
+        lambda _: _for_ever(monkeypatch, bench),
+        bench.gain(1),
+        *([lambda _: None] * 5),
+        bench.give(0, _record(0)),
+    )
+    assert bench.taking == [[0], [1]]  # one attempt each, however many turns
+    assert bench.consumer.paused == {place(1)}
+    assert not bench.health.assigned
+    records = [each for parcel in bench.delivery.parcels for each in parcel.records]
+    assert [each.topic for each in records] == ["ecg.events", "ecg.beats"]
+
+
+def test_a_rebalance_amid_taking_up_is_heeded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went is not taken up, what came is, with those that stay."""
+    _for_ever(monkeypatch, bench)
+
+    def end(_: Any) -> None:
+        bench.reading = ()
+
+    turn: Step = lambda _: None  # noqa: E731
+    bench.run(bench.gain(0, 1), turn, bench.lose(0), turn, end, bench.gain(2), turn, turn)
+    assert bench.taking == [[0, 1], [1], [1, 2]]
+    assert set(bench.consumer.sought) == {place(1), place(2)}
+
+
+def test_a_partition_that_comes_back_amid_taking_up_is_begun_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may have had it for a moment."""
+    _for_ever(monkeypatch, bench)
+
+    def lose_and_gain(listener: Any) -> None:
+        bench.lose(0)(listener)
+        bench.gain(0)(listener)
+
+    bench.run(bench.gain(0), lambda _: None, lose_and_gain)
+    assert bench.taking == [[0], [0]]

@@ -48,6 +48,7 @@ class Bench:
     delivery: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     replication: int = 1
+    state: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         own = uuid.uuid4().hex[:8]
@@ -69,6 +70,7 @@ class Bench:
     def _flags(self, instance: str | None) -> dict[str, Any]:
         flags = {f"kafka.{key}": value for key, value in self.kafka.items()}
         flags |= {f"delivery.{key}": value for key, value in self.delivery.items()}
+        flags |= {f"state.{key}": value for key, value in self.state.items()}
         return (
             flags
             | {f"metrics.{key}": value for key, value in self.metrics.items()}
@@ -84,6 +86,7 @@ class Bench:
             "kafka.topics": topics,
             "delivery": self.delivery,
             "metrics": self.metrics,
+            **({"state": self.state} if self.state else {}),
         }
         path = self.directory / f"worker-{instance or 'dynamic'}.toml"
         path.write_text(

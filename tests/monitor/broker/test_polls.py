@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka import TopicPartition
 
-from monitor.worker import polls
-from monitor.worker.polls import Polls
+from monitor.broker import polls
+from monitor.broker.polls import Polls
 from tests.support.kafka_fakes import Record, place
 
 
