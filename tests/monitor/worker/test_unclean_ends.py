@@ -51,11 +51,8 @@ class Lives:
         bench = Bench(self.monkeypatch)
         bench.consumer.owned = {place()}
         bench.starts[place()] = self._start()
-        bench.states = {
-            (state.key.decode(), 0): state.value or b""
-            for parcel in self.parcels
-            for state in parcel.snapshots
-        }
+        states = [state for parcel in self.parcels for state in parcel.snapshots]
+        bench.states = {((state.key or b"").decode(), 0): state.value or b"" for state in states}
         self.judged = []
         self.monkeypatch.setattr(bench.detector, "process", self._judging(bench, kill))
         at = [0]
