@@ -4,7 +4,8 @@
 
 `ecg.state` is filled with states of so many two-lead streams, as workers write them, then `ecg-monitor run`
 takes all partitions up, and some of the streams send again. RSS is the worker's, once it is ready, beside
-that of one that has no stream; the peak is the highest until then. A million ids need 15 GB of disk.
+that of one that has no stream; the peak is the highest until then. `/healthz` is asked all the while: how
+often it was not 200. A million ids need 15 GB of disk.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +64,7 @@ class Ward:
             stream=name_of(number),
             session=made.session,
             first_sample=made.first_sample,
-            start_us=made.start_us,
+            start_us=time.time_ns() // 1000,
             rate_hz=made.rate_hz,
             leads=tuple(Lead(name) for name in made.leads),
             adc=(1000 * made.ecg_mv / 5).astype("int16"),
@@ -109,6 +111,7 @@ class TakenUp:
     seconds: float
     rss_mb: float
     peak_mb: float
+    not_well: int
     woken: int = 0
     wake_s: float = 0.0
 
@@ -127,8 +130,15 @@ def tree(path: Path | None) -> Iterator[None]:
 def take_up(bench: Bench, timeout_s: float, ward: Ward | None = None, ids: int = 0) -> TakenUp:
     """Start a worker, wait until it has all partitions, and let some streams send."""
     with worker(bench, "one", command=REAL_WORKER) as running:
-        wait_until(lambda: _partitions(running.text()) >= PARTITIONS, timeout_s, "all partitions")
-        taken = TakenUp(_seconds(running.text()), *_memory_mb(running.process.pid))
+        not_well: list[str] = []
+
+        def ready() -> bool:
+            if (answer := _healthz(running.text())) != "200":
+                not_well.append(answer)
+            return _partitions(running.text()) >= PARTITIONS
+
+        wait_until(ready, timeout_s, "all partitions")
+        taken = TakenUp(_seconds(running.text()), *_memory_mb(running.process.pid), len(not_well))
         sys.stderr.write(f"{taken}\n")
         if ward is None:
             return taken
@@ -137,6 +147,17 @@ def take_up(bench: Bench, timeout_s: float, ward: Ward | None = None, ids: int =
         count = len(range(0, ids, max(1, ids // WOKEN)))
         wait_until(lambda: _value(running, "chunks_total") >= count, timeout_s, "the streams that send again")
         return replace(taken, woken=count, wake_s=time.monotonic() - began)
+
+
+def _healthz(text: str) -> str:
+    """What the worker whose log this is answers; 200 before it serves."""
+    if (served := SERVED.search(text)) is None:
+        return "200"
+    try:
+        with urllib.request.urlopen(served[1].replace("/metrics", "/healthz"), timeout=5) as answer:
+            return str(answer.status)
+    except (urllib.error.URLError, TimeoutError) as error:  # 503 comes as one, too
+        return str(error)
 
 
 def _partitions(text: str) -> int:
@@ -182,6 +203,7 @@ def measure(ids: int, seconds: int, timeout_s: float, other: Path | None = None)
         figure("rss_mb_without_streams", none.rss_mb, group),
         figure("rss_kb_per_stream", 1024 * (taken.rss_mb - none.rss_mb) / ids, group),
         figure("peak_rss_mb", taken.peak_mb, group),
+        figure("healthz_not_well", taken.not_well, group),
         figure("wake_ms", 1000 * taken.wake_s / taken.woken, group),
     ]
 
