@@ -60,6 +60,22 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
+class InsistentAssignor(CooperativeStickyAssignor):  # type: ignore[misc]  # kafka-python has no types
+    """Cooperative-sticky; what it says of a member who joins can be made to differ from what it said before.
+
+    To a follower who says the same as before, the broker gives its old assignment and asks nobody else. Who
+    leads, of whatever release, passes over what differs.
+    """
+
+    insisted = 0
+
+    def metadata(self, topics: Any) -> Any:
+        """What the member says of itself."""
+        said = super().metadata(topics)
+        said.user_data = str(self.insisted).encode() if self.insisted else b""
+        return said
+
+
 def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
     """A consumer of the worker's group, cooperative-sticky, that commits nothing by itself."""
     return _open_reading(
@@ -67,7 +83,7 @@ def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
         **{
             "group_id": settings.group_id,
             "group_instance_id": settings.instance_id,
-            "partition_assignment_strategy": [CooperativeStickyAssignor],
+            "partition_assignment_strategy": [InsistentAssignor],
             "isolation_level": "read_committed",
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,

@@ -34,6 +34,7 @@ class TopicsSeen:
     counts: Mapping[str, int]  # partitions of each of our topics
     problems: tuple[str, ...] = ()  # a sentence each
     unread: frozenset[int] = frozenset()  # partitions of `signal` that no member of the group has
+    insist: bool = False  # some of them have had none for several looks: let the group assign anew
     signal_id: str | None = None  # the id of the topic `signal`; None: not there, or the broker gives none
 
 
@@ -71,6 +72,7 @@ class TopicWatch:
         self._mirrors = mirrors(settings.kafka.topics, settings.delivery.write_beats)
         self._seen = TopicsSeen(counts)
         self._new = False
+        self._in_vain = 0  # looks in a row that found partitions still unread
         self._ending = False
         self._wake = threading.Event()
         self._admin: Any = None
@@ -138,8 +140,15 @@ class TopicWatch:
         if still := unread & self._seen.unread:
             numbers = ", ".join(map(str, sorted(still)))
             problems.append(f"no worker of group {kafka.group_id} reads {kafka.topics.signal}[{numbers}]")
-        self._seen = TopicsSeen(counts, tuple(problems), unread, id_of(topics, kafka.topics.signal))
+        self._seen = TopicsSeen(
+            counts, tuple(problems), unread, self._insist(bool(still)), id_of(topics, kafka.topics.signal)
+        )
         self._new = True
+
+    def _insist(self, still: bool) -> bool:
+        self._in_vain = self._in_vain + 1 if still else 0
+        # After 1, 2, 4, ... looks: the whole group joins each time, and every worker may ask for it.
+        return self._in_vain.bit_count() == 1
 
     def _unread(self, count: int) -> frozenset[int]:
         """Partitions that are in no member's assignment; none while the group is settling."""

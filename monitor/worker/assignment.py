@@ -97,9 +97,16 @@ class Joining:
         coordinator = self._consumer._coordinator
         return coordinator.coordinator_id is not None and not coordinator.heartbeat.session_timeout_expired()
 
-    def again(self) -> None:
-        """Join once more: the leader assigns anew, with partitions that were added; others stay so."""
-        self._consumer._coordinator.request_rejoin()  # harmless while a join goes on
+    def again(self, insist: bool = False) -> None:
+        """Join once more: the leader assigns anew, with partitions that were added; others stay so.
+
+        insist: let the leader do so, whoever joins. One of an older release does not by itself.
+        """
+        coordinator = self._consumer._coordinator
+        if insist:
+            for assignor in coordinator._assignors.values():
+                assignor.insisted += 1
+        coordinator.request_rejoin()  # harmless while a join goes on
 
 
 def _numbers(items: Iterable[object]) -> str:

@@ -257,7 +257,7 @@ class Worker:
         self._taking = None
 
     def _look_at_topics(self) -> None:
-        """Take in what the watch has seen; where the group calls us leader, joining assigns anew."""
+        """Take in what the watch has seen; what nobody reads is assigned anew, if need be by asking twice."""
         seen = None if self._watch is None else self._watch.take()
         if seen is None:
             return
@@ -267,7 +267,7 @@ class Worker:
         self._identity.tell(seen.signal_id)
         if seen.unread:
             logger.warning("partitions %s are read by nobody, joining again", sorted(seen.unread))
-            self._joining.again()
+            self._joining.again(seen.insist)
 
     def _drop(self, place: TopicPartition) -> None:
         # What was processed and not committed goes too: the next owner does it again from the commit.

@@ -13,6 +13,7 @@ import pytest
 from monitor.broker.clients import open_admin
 from monitor.broker.topics import raise_partitions
 from tests.support.daemon.harness import Bench, WorkerProcess, ecg, producer, wait_until, worker
+from tests.support.daemon.yielding_worker import YIELDING_WORKER
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 SOON_S = 25.0  # with a look a second; a minute with the thirty that are set by default
@@ -165,3 +166,24 @@ def _send_both(bench: Bench, old: dict[str, int], first: int) -> None:
         for stream, value in ecg(streams=8, first=first, last=first + 3):
             out.send(bench.topic("signal"), value, key=stream.encode(), partition=old[stream])
     bench.send(ecg(streams=8, first=first + 3, last=first + 6))
+
+
+def test_what_an_older_leader_leaves_unread_is_shared_out(kafka_broker: str, tmp_path: Path) -> None:
+    """It died as it gave partitions up, and came back under its name: nobody else asks the group anew."""
+    bench = _bench(kafka_broker, tmp_path, session_timeout_s=30.0)
+    (tmp_path / "older").mkdir()
+    # As f2233cd, which looks neither for partitions that were added nor for those that nobody reads.
+    older = Bench(kafka_broker, tmp_path / "older", kafka=bench.kafka | {"metadata_max_age_s": 3600.0})
+    bench.send(ecg(streams=8, first=0, last=6))
+    with worker(older, "leader", command=YIELDING_WORKER) as leader:
+        leader.says("took up 2 partitions")
+        with worker(bench, "follower") as follower:
+            leader.process.wait(20)
+            with worker(older, "leader") as again:
+                again.says("took up 1 partitions")
+                follower.says("took up 1 partitions", SOON_S)
+                bench.send(ecg(streams=8, first=6, last=12))
+                bench.await_events(SOON_S)
+                assert (again.end(), follower.end()) == (0, 0)
+    assert "read by nobody" in follower.text()
+    assert bench.events() == bench.expected()

@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
+from monitor.broker.clients import InsistentAssignor
 from monitor.broker.kept_states import KeptStates
 from monitor.config import DeliverySettings, KafkaSettings, StateSettings
 from monitor.detect.interface import StreamDetector
@@ -95,6 +96,7 @@ class FakeConsumer:
         self._coordinator = SimpleNamespace(
             request_rejoin=self._rejoin,
             coordinator_id="1",
+            _assignors={InsistentAssignor.name: InsistentAssignor()},
             heartbeat=SimpleNamespace(session_timeout_expired=lambda: self.silent),
         )
         self.topic_id: str | None = None

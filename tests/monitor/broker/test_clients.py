@@ -7,9 +7,12 @@ import time
 import uuid
 
 import pytest
+from kafka import TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaConfigurationError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
-from monitor.broker.clients import client_options, explain, explained, open_admin
+from monitor.broker.clients import InsistentAssignor, client_options, explain, explained, open_admin
 from monitor.broker.embedded import free_ports
 from monitor.broker.topics import (
     check_topics,
@@ -35,6 +38,21 @@ def test_options_are_kafka_pythons() -> None:
     assert options["sasl_plain_password"] == "sesame"
     assert options["bootstrap_timeout_ms"] == 30_000
     assert options["metadata_max_age_ms"] == 30_000
+
+
+def test_a_leader_of_before_reads_who_insists() -> None:
+    """f2233cd assigns by the library's own assignor; the name is the same, what was added is passed over."""
+    ours, library = InsistentAssignor(), CooperativeStickyAssignor()
+    ours.on_assignment(ConsumerProtocolAssignment(1, [("ecg.signal", [0, 3])], b""), 5)
+    plain = ours.metadata(["ecg.signal"]).encode()
+    ours.insisted = 2
+    loud = ours.metadata(["ecg.signal"]).encode()
+    decode, parse = ConsumerProtocolSubscription.decode, library.parse_member_metadata
+    read = [parse(decode(said)) for said in (plain, loud)]
+    assert plain != loud
+    assert ours.name == library.name
+    assert read[0] == read[1]
+    assert read[0].partitions == [TopicPartition("ecg.signal", number) for number in (0, 3)]
 
 
 def test_an_unreachable_broker_is_named() -> None:

@@ -94,6 +94,14 @@ def test_partitions_that_nobody_reads_are_found(monkeypatch: pytest.MonkeyPatch)
     assert "no worker of group ecg-monitor reads ecg.signal[4, 5]" in second.problems
 
 
+def test_a_group_that_leaves_partitions_unread_is_asked_ever_more_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not at the first look, as it may be settling; each time every worker joins."""
+    watch = _watch(monkeypatch, FakeAdmin(COUNTS | {"ecg.signal": 6}, [0, 1], [2, 3]))
+    assert [_looks(watch).insist for _ in range(9)] == [number in {1, 2, 4, 8} for number in range(9)]
+
+
 @pytest.mark.parametrize("topic_id", [None, "an id"])
 def test_the_inputs_id_is_told(monkeypatch: pytest.MonkeyPatch, topic_id: str | None) -> None:
     """A topic made anew has another one; some brokers give none."""

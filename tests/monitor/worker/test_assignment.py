@@ -7,7 +7,7 @@ import inspect
 from kafka.coordinator.base import BaseCoordinator
 
 from monitor.worker.assignment import STUCK_S, Assignment, Joining
-from tests.support.kafka_fakes import REBALANCING, STABLE, FakeConsumer, place
+from tests.support.kafka_fakes import REBALANCING, STABLE, TOPIC, FakeConsumer, place
 
 
 def test_a_new_partition_is_paused_until_it_is_taken_up() -> None:
@@ -51,6 +51,17 @@ def test_a_join_that_never_ends_is_begun_again() -> None:
     consumer.member = STABLE
     now[0] += 100
     assert (joining.watch(), consumer.rejoins) == (True, 1)
+
+
+def test_a_follower_that_insists_joins_in_other_words() -> None:
+    """Else the broker gives it its old assignment, and the leader is not asked."""
+    consumer = FakeConsumer()
+    joining, (assignor,) = Joining(consumer), consumer._coordinator._assignors.values()
+    said = [assignor.metadata([TOPIC]).encode()]
+    for insist in (False, True, True):
+        joining.again(insist)
+        said.append(assignor.metadata([TOPIC]).encode())
+    assert (said[0] == said[1], len(set(said)), consumer.rejoins) == (True, 3, 3)
 
 
 def test_a_broker_that_answers_no_heartbeat_is_out_of_touch() -> None:

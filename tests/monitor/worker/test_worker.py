@@ -195,12 +195,20 @@ def test_what_the_watch_has_seen_is_acted_on(bench: Bench) -> None:
     bench.worker = bench.new_worker()
     bench.seen = [
         TopicsSeen({"ecg.signal": 6, "ecg.profiles": 6}, ("ecg.state has too few",), frozenset({4, 5})),
+        TopicsSeen({"ecg.signal": 6, "ecg.profiles": 6}, unread=frozenset({4}), insist=True),
         TopicsSeen({"ecg.signal": 6, "ecg.profiles": 6}),
     ]
     problems: list[tuple[str, ...]] = []
-    bench.run(lambda _: None, lambda _: problems.append(bench.health.topic_problems), lambda _: None)
-    assert (problems, bench.health.topic_problems) == ([("ecg.state has too few",)], ())
-    assert (covered, bench.consumer.rejoins) == ([6, 6], 1)
+    insisted: list[int] = []
+    (assignor,) = bench.consumer._coordinator._assignors.values()
+
+    def look(_: object) -> None:
+        problems.append(bench.health.topic_problems)
+        insisted.append(assignor.insisted)
+
+    bench.run(lambda _: None, look, look, lambda _: None)
+    assert (problems, bench.health.topic_problems) == ([("ecg.state has too few",), ()], ())
+    assert (insisted, covered, bench.consumer.rejoins) == ([0, 1], [6, 6, 6], 2)
     assert bench.shows('topic_partitions{topic="ecg.signal"} 6.0')
 
 

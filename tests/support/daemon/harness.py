@@ -222,7 +222,7 @@ class WorkerProcess:
     ) -> None:
         config = bench.write_toml(instance)
         self.log = config.with_suffix(f".{uuid.uuid4().hex[:6]}.log")
-        delay = [str(delay_s)] if command == STUB_WORKER else []
+        delay = [str(delay_s)] if command[:2] != REAL_WORKER[:2] else []
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, *command, str(config), *delay], stdout=out, stderr=out
