@@ -24,8 +24,9 @@ from typing import Any
 import msgspec
 
 from monitor.formats.figures import Figure, figure
+from tests.support.predecessor.history import NoHistoryError
 from tests.torture.ground import Ground
-from tests.torture.sections import SECTIONS
+from tests.torture.sections import NOT_IN_SHORT, SECTIONS
 
 
 def run(ground: Ground, names: list[str]) -> list[Figure]:
@@ -35,6 +36,9 @@ def run(ground: Ground, names: list[str]) -> list[Figure]:
         began = time.monotonic()
         try:
             of_one = SECTIONS[name](ground)
+        except NoHistoryError as error:
+            sys.stdout.write(f"{name}: {error}\n")
+            of_one = [figure("failed", 1, name, target=0, better="lower")]
         except Exception:  # noqa: BLE001  whatever it is, it is told, and the run ends with 1
             traceback.print_exc()
             of_one = [figure("failed", 1, name, target=0, better="lower")]
@@ -46,6 +50,11 @@ def run(ground: Ground, names: list[str]) -> list[Figure]:
         sys.stdout.write(f"{name:8} {took_s:6.1f} s  {len(of_one)} figures, {verdict}\n")
         sys.stdout.flush()
     return found
+
+
+def names_of(short: bool) -> list[str]:
+    """The sections that run if none is named."""
+    return [name for name in SECTIONS if not (short and name in NOT_IN_SHORT)]
 
 
 def _words(one: Figure) -> str:
@@ -84,7 +93,7 @@ def main() -> int:
     began = time.monotonic()
     with _folder(options.keep) as folder, ExitStack() as stack:
         ground = Ground(folder, options.short, options.seed, stack)
-        figures = run(ground, options.only or list(SECTIONS))
+        figures = run(ground, options.only or names_of(options.short))
     _write(options.json, figures, {"short": options.short, "seed": options.seed, **ground.particular})
     missed = [each for each in figures if each.met is False]
     for one in figures:

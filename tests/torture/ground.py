@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,11 +54,16 @@ class Ground:
         self.particular.setdefault(section, {}).update(facts)
 
     def judged(
-        self, section: str, bench: Bench, watch: Watch, streams: Collection[str] | None = None
+        self,
+        section: str,
+        bench: Bench,
+        watch: Watch,
+        streams: Collection[str] | None = None,
+        undisturbed_by: Callable[[Iterable[bytes]], Undisturbed] = Undisturbed,
     ) -> list[Figure]:
         """What was written against the undisturbed run over the input; of these streams, or of all."""
         settle(bench)
-        undisturbed = Undisturbed(of_streams(bench.read("signal"), streams))
+        undisturbed = undisturbed_by(of_streams(bench.read("signal"), streams))
         written = of_streams(bench.read("events"), streams)
         rows = beat_verdicts(decode_beats(each.value) for each in bench.read("beats"))
         events = compare(undisturbed.events(), event_verdicts(written))

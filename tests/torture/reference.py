@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
 
 from monitor.detect.detector import Detector
+from monitor.detect.interface import StreamDetector
 from monitor.detect.warm_up import warm_up
 from monitor.formats.beats import ScoredWindows, decode_beats, encode_beats
 from monitor.formats.chunks import decode_chunk
@@ -18,13 +19,20 @@ BATCH = 256  # chunks at a time
 
 
 class Undisturbed:
-    """What would have been written of these records, each stream's in their order."""
+    """What would have been written of these records, each stream's in their order.
 
-    def __init__(self, values: Iterable[bytes]) -> None:
-        detector = Detector(_model())
+    Of several lots each goes to a detector of its own: its streams begin afresh.
+    """
+
+    def __init__(self, *lots: Iterable[bytes], detector: Callable[[], StreamDetector] | None = None) -> None:
+        """detector: instead of the real one."""
         self._events: list[bytes] = []
         self._beats: list[ScoredWindows] = []
         self.chunks = 0
+        for lot in lots:
+            self._judge(lot, detector() if detector is not None else Detector(_model()))
+
+    def _judge(self, values: Iterable[bytes], detector: StreamDetector) -> None:
         left = iter(values)
         while batch := [decode_chunk(value) for value in islice(left, BATCH)]:
             found = detector.process(batch)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.formats.figures import Figure
-from tests.torture import broker, crash, flat, freeze, ids, poison
+from tests.torture import broker, crash, flat, freeze, ids, mixed, poison
 from tests.torture.ground import Ground
 
 Section = Callable[[Ground], list[Figure]]
-SECTIONS: dict[str, Section] = {each.NAME: each.run for each in (crash, freeze, broker, poison, ids, flat)}
+SECTIONS: dict[str, Section] = {
+    each.NAME: each.run for each in (crash, freeze, broker, poison, ids, flat, mixed)
+}
+NOT_IN_SHORT = {mixed.NAME}  # it needs the history, and CI's minutes are few; by name it runs

@@ -23,11 +23,17 @@ from monitor.formats.reviews import decode_review
 from monitor.formats.signal_records import decode_signal
 from tests.support.daemon import poison
 from tests.support.kafka_fakes import Record
+from tests.support.predecessor import history
+from tests.support.stub_detector import StubDetector
+from tests.torture import mixed
+from tests.torture.__main__ import names_of, run
+from tests.torture.comparison import compare
 from tests.torture.flat import growth
-from tests.torture.ground import of_streams
+from tests.torture.ground import Ground, of_streams
 from tests.torture.ids import longest_take_up_s
 from tests.torture.poison import BOMB
 from tests.torture.poisoner import BOMB_SAMPLES, letters_of
+from tests.torture.reference import Undisturbed
 from tests.torture.sections import SECTIONS
 from tests.torture.watch import Watch
 from tests.torture.workers import Vitals, ended, took_up, vitals
@@ -41,7 +47,33 @@ def _missed(figures: list[Figure]) -> set[str]:
 
 def test_every_section_has_its_own_name() -> None:
     """None hides another."""
-    assert set(SECTIONS) == {"crash", "freeze", "broker", "poison", "ids", "flat"}
+    assert set(SECTIONS) == {"crash", "freeze", "broker", "poison", "ids", "flat", "mixed"}
+
+
+def test_the_short_form_does_without_the_history() -> None:
+    """CI's clone may have none; by name the section runs there, too."""
+    assert names_of(short=False) == list(SECTIONS)
+    assert set(SECTIONS) - set(names_of(short=True)) == {"mixed"}
+
+
+def test_a_section_without_the_history_says_what_to_do(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, before any worker is started; and it fails."""
+    monkeypatch.setattr(history, "COMMIT", "0000000")
+    (found,) = run(ground, ["mixed"])
+    said = capsys.readouterr()
+    assert (found.name, found.met) == ("failed", False)
+    assert "git fetch --unshallow" in said.out.splitlines()[0]
+    assert "Traceback" not in said.err
+
+
+def test_what_was_forgotten_begins_afresh_in_the_undisturbed_run() -> None:
+    """So that a stream which older workers went on with would be found."""
+    seconds = [value for number in range(16) for _, value in mixed.made_up(["gone-0", "bed-0"], number)]
+    undisturbed = mixed.twice_begun(seconds)
+    assert undisturbed.chunks == 32
+    assert compare(undisturbed.beats(), Undisturbed(seconds, detector=StubDetector).beats()).different == 8
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -16,14 +16,19 @@ from tests.support.background import beside
 from tests.support.daemon.harness import START_US, Bench, producer
 
 MARKED_S = 20.0
+Seconds = Callable[[Sequence[str], int], Iterable[tuple[str, bytes]]]
 APART_S = 61  # of the recording from one stream to the next, so that no two are alike
 
 
 class Ward:
     """Some streams and how far each has come; a chunk holds a second."""
 
-    def __init__(self, bench: Bench, streams: int, prefix: str = "bed") -> None:
+    def __init__(
+        self, bench: Bench, streams: int, prefix: str = "bed", seconds: Seconds | None = None
+    ) -> None:
+        """seconds: what a stream's next second is, real ECG if nothing else."""
         self._bench = bench
+        self._seconds_of = seconds or seconds_of
         self.streams = [f"{prefix}-{index}" for index in range(streams)]
         self.seconds = 0  # that every stream has sent
         self._marks = 0
@@ -62,7 +67,7 @@ class Ward:
     def _second(self, out: Any) -> None:
         with self._lock:
             topic = self._bench.topic("signal")
-            for stream, value in seconds_of(self.streams, self.seconds):
+            for stream, value in self._seconds_of(self.streams, self.seconds):
                 out.send(topic, value, key=stream.encode())
             self.seconds += 1
 

@@ -30,6 +30,7 @@ from tests.support.kafka_fakes import (
     place,
     streams_of,
 )
+from tests.support.predecessor import kept_of, replay_offset_of
 from tests.support.stub_detector import StubDetector
 
 NAMES = "abcd"
@@ -149,17 +150,42 @@ def test_events_are_those_of_an_undisturbed_worker(
         for record in records:
             whole.process([record])
         whole.commit(everything=False, asleep=False)
-        life = Life()
-        life.start()
-        at = 0
-        for end in ends:
-            life.process(records[at : at + 1])
-            at = life.part.next_offset
-            if end not in {"go on", "crash"}:
-                life.commit(everything=end in {"all", "stop"}, asleep=end in {"sleep", "all"})
-            if end in {"restart", "stop", "crash"}:
-                life.start()
-                at = life.part.next_offset
-        life.process(records[at:])
-        life.commit(everything=False, asleep=False)
+        *_, life = _lives(records, ends)
     assert life.events == whole.events
+
+
+def _lives(records: list[Record], ends: list[str]) -> Iterator[Life]:
+    """One life on the records, as it is after each of them and its end."""
+    life = Life()
+    life.start()
+    at = 0
+    for end in ends:
+        life.process(records[at : at + 1])
+        at = life.part.next_offset
+        if end not in {"go on", "crash"}:
+            life.commit(everything=end in {"all", "stop"}, asleep=end in {"sleep", "all"})
+        if end in {"restart", "stop", "crash"}:
+            life.start()
+            at = life.part.next_offset
+        yield life
+    life.process(records[at:])
+    life.commit(everything=False, asleep=False)
+    yield life
+
+
+@example(moves=[("a", 0), ("b", 13), ("a", 0)], ends=["all", "all", "commit"])  # one of them is dropped
+@given(moves=MOVES, ends=st.lists(ENDS, min_size=25, max_size=25))
+@settings(max_examples=20, deadline=None)
+def test_an_older_worker_would_take_up_the_same(moves: list[tuple[str, int]], ends: list[str]) -> None:
+    """In a group of both, f2233cd finds the same place and state; of what was dropped it finds none."""
+    with _steps(30 * HOUR_MS):
+        for life in _lives(_records(moves), ends):
+            start = StartPoint(0, 0)
+            for record in life.state:
+                start.take(record, "ecg-monitor")
+            ours = {
+                name: (found.offset, life.state[found.at].value) for name, found in start.snapshots.items()
+            }
+            assert kept_of(life.state, "ecg-monitor") == ours
+            entry = life.entry
+            assert entry is None or replay_offset_of(entry.offset, entry.metadata) == replay_offset(entry)

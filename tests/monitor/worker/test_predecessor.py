@@ -31,7 +31,13 @@ from monitor.worker.positions import (
 )
 from monitor.worker.settings import SettingsInForce
 from tests.support.kafka_fakes import STABLE, Record, place, streams_of
-from tests.support.predecessor import Written, replay_offset_of, snapshot_of
+from tests.support.predecessor import (
+    Written,
+    beats_schema_of,
+    identity_of,
+    replay_offset_of,
+    snapshot_of,
+)
 
 WRITTEN = Written.by("f2233cd")
 ROUNDING, LEAST = 1e-3, 1e-5  # kernels round otherwise on another processor
@@ -151,3 +157,36 @@ def test_it_reads_this_releases_headers_of_state() -> None:
     """Whether it can read the state itself is a matter of its schema."""
     headers = snapshot_headers("us", 7, b"setting", "id", LastRecord(6, 8, 9))
     assert snapshot_of(headers) == (b"us", 7, b"setting")
+
+
+def test_it_refuses_this_releases_state_by_its_schema() -> None:
+    """And by nothing else, so that it says so, counts it, and lets the stream begin afresh."""
+    record = WRITTEN.state[-1]
+    detector, stream = Detector(load_model()), (record.key or b"").decode()
+    detector.restore(stream, record.value or b"")
+    assert identity_of(detector.snapshot(stream)) == (2, *identity_of(record.value or b"")[1:])
+    assert identity_of(record.value or b"")[0] == 1
+
+
+def test_it_reads_the_setting_that_a_state_names() -> None:
+    """What it wrote goes back as it was: what a replay mutes is decided under the same settings."""
+    (named,) = {dict(each.headers).get("setting") for each in WRITTEN.state} - {None}
+    in_force = SettingsInForce(new_metrics())
+    in_force.take_up("bed-2", named)
+    assert in_force.name("bed-2") == named
+
+
+def test_its_page_reads_this_releases_events() -> None:
+    """They have the fields of its own, and no others."""
+    found, wanted = (
+        {name for each in events for name in msgspec.json.decode(each.value or b"")["data"]}
+        for events in ([each for each in _went_on() if each.topic == Topics().events], WRITTEN.events)
+    )
+    assert found == wanted
+
+
+def test_its_page_knows_this_releases_beats_by_their_schema() -> None:
+    """It leaves them out, and counts them."""
+    sent = [each.value or b"" for each in _went_on() if each.topic == Topics().beats]
+    assert set(map(beats_schema_of, sent)) == {2}
+    assert {beats_schema_of(each.value or b"") for each in WRITTEN.beats} == {1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -219,13 +220,19 @@ class WorkerProcess:
         instance: str | None = None,
         delay_s: float = 0.0,
         command: tuple[str, ...] = STUB_WORKER,
+        tree: Path | None = None,
     ) -> None:
+        """tree: of which the code is, if not this one."""
         config = bench.write_toml(instance)
         self.log = config.with_suffix(f".{uuid.uuid4().hex[:6]}.log")
         delay = [str(delay_s)] if command[:2] != REAL_WORKER[:2] else []
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, *command, str(config), *delay], stdout=out, stderr=out
+                [sys.executable, *command, str(config), *delay],
+                stdout=out,
+                stderr=out,
+                cwd=tree,
+                env=None if tree is None else {**os.environ, "PYTHONPATH": str(tree)},
             )
 
     def says(self, words: str, timeout_s: float = 30.0) -> None:
@@ -250,9 +257,10 @@ def worker(
     instance: str | None = None,
     delay_s: float = 0.0,
     command: tuple[str, ...] = STUB_WORKER,
+    tree: Path | None = None,
 ) -> Iterator[WorkerProcess]:
     """A worker process that is gone at the end."""
-    running = WorkerProcess(bench, instance, delay_s, command)
+    running = WorkerProcess(bench, instance, delay_s, command, tree)
     try:
         yield running
     finally:

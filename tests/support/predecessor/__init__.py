@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,34 @@ def snapshot_of(headers: list[tuple[str, bytes]]) -> tuple[bytes, int, bytes | N
     """Group, offset and setting as f2233cd takes them from a record of `ecg.state`; from the same file."""
     fields = dict(headers)
     return fields["group"], int(fields["input-offset"]), fields.get("setting")
+
+
+def kept_of(records: Iterable[Any], group: str) -> dict[str, tuple[int, bytes]]:
+    """Offset and state of each stream as f2233cd takes them from `ecg.state`; from the same file."""
+    kept: dict[str, tuple[int, bytes]] = {}
+    for record in records:
+        headers = dict(record.headers)
+        if headers.get("group") != group.encode() or record.key is None:
+            continue
+        stream = record.key.decode()
+        if record.value is None:
+            kept.pop(stream, None)
+        else:
+            kept[stream] = int(headers["input-offset"]), bytes(record.value)
+    return kept
+
+
+def identity_of(state: bytes) -> tuple[int, str, str]:
+    """Schema, model version and stream of a state; f2233cd refuses it if one is not what it wants.
+
+    From its monitor/snapshots.py; whatever this raises would make the stream begin afresh, too.
+    """
+    plain = zstandard.ZstdDecompressor().decompress(state, max_output_size=1 << 26)
+    record: dict[str, Any] = msgspec.msgpack.decode(plain)
+    return record["schema"], record["model_version"], record["stream"]["name"]
+
+
+def beats_schema_of(value: bytes) -> int:
+    """The schema of a record of `ecg.beats`, by which f2233cd leaves it out; from monitor/events.py."""
+    record: dict[str, Any] = msgspec.msgpack.decode(value)
+    return int(record["schema"])
