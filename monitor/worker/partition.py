@@ -172,8 +172,9 @@ class Partition:
         self._snapshot_at.pop(stream, None)
 
     def refuse(self, stream: str) -> None:
-        """A stream's state is of no use: all its input from here on counts."""
-        self._known[stream] = Known()
+        """A stream's state is of no use: it begins afresh, with its input from the commit on."""
+        # Not in the replay: QRS are found after seconds, so windows that were written would come once more.
+        self._known[stream] = Known(valid_from=self.committed)
 
     def forget(self, stream: str) -> None:
         """A stream has no state any more."""

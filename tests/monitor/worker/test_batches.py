@@ -211,13 +211,13 @@ def test_state_that_can_not_be_had_now_is_waited_for(monkeypatch: pytest.MonkeyP
 
 
 def test_state_that_is_gone_or_broken_begins_its_stream_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All its input from the replay offset on counts."""
+    """All its input from the commit on counts."""
     for state in (None, b"broken"):
         detector, metrics, part = StubDetector(), new_metrics(), partition(replay=0, committed=4, s=3)
         kept = kept_states() if state is None else kept_states(s=state)
         monkeypatch.setattr(kept, "_look_up", lambda *_: {})
-        _batches(detector, metrics, kept).process({part: _records("s", 0, 4)})
-        assert detector.memory["s", 0].chunks == 4
+        _batches(detector, metrics, kept).process({part: _records("s", 0, 6)})
+        assert detector.memory["s", 0].chunks == 2
         assert metrics.registry.get_sample_value("ecg_monitor_restores_total", {"outcome": "refused"}) == 1.0
 
 

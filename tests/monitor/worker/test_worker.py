@@ -253,13 +253,22 @@ def test_profiles_are_read_before_a_partition_is_taken_up(bench: Bench) -> None:
 
 
 def test_a_snapshot_that_does_not_fit_starts_the_stream_afresh(bench: Bench) -> None:
-    """Then all its input since the replay offset counts, and the refusal is counted."""
+    """Then all its input since the commit counts, and the refusal is counted."""
     bench.starts[place(1)] = StartPoint(0, 0, 5, {"s": Snapshot("s", 9, 0)})
     bench.states["s", 1] = b"broken"
     bench.run(bench.gain(1), bench.give(1, _record(0, partition=1)))
     assert bench.detector.memory["s", 1].chunks == 1
     assert bench.shows('restores_total{outcome="refused"} 1.0')
     assert bench.shows("lost_records_total 5.0")
+
+
+def test_a_stream_whose_state_does_not_fit_begins_at_the_commit(bench: Bench) -> None:
+    """Begun in the replay, it would judge late, and aloud, what an earlier life has said."""
+    bench.starts[place(1)] = StartPoint(0, 2, 0, {"s": Snapshot("s", 1, 0)})
+    bench.states["s", 1] = b"broken"
+    bench.run(bench.gain(1), bench.give(1, *(_record(number, partition=1) for number in range(3))))
+    assert bench.detector.memory["s", 1].chunks == 1
+    assert bench.shows('restores_total{outcome="refused"} 1.0')
 
 
 def test_events_are_committed_with_their_input(bench: Bench) -> None:
