@@ -32,6 +32,9 @@ demo: $(STAMP)  ## replay record 208 through a broker and the worker; ARGS="--wa
 test: $(STAMP)  ## run the tests; those that need ECG_DATA, KAFKA_HOME or CHROMIUM are skipped without them
 	$(BIN)/python -m pytest $(ARGS)
 
+# Many tests wait for brokers and processes, so two at a time take little more than half of the time. By file,
+# since what a file's tests share is made once.
+AT_ONCE ?= -n 2 --dist loadfile
 # Compiled code shows no branches, so the kernels' own tests run once more as plain Python for the coverage.
 # Named, not searched for: pytest refuses a path that is gone.
 KERNELS := tests/monitor/ecg tests/monitor/adapt tests/monitor/model/test_scoring.py tests/monitor/model/test_calibration.py
@@ -43,9 +46,9 @@ check: $(STAMP)  ## what CI runs: format, lint, types, layers, tests with branch
 	$(BIN)/mypy deploy/install.py deploy/grafana/*.py
 	$(BIN)/lint-imports
 	rm -f .coverage
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q --cov --cov-report= \
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q $(AT_ONCE) --cov --cov-report= \
 	    -m "not mitdb and not integration and not kafka" $(KERNELS)
-	$(BIN)/python -m pytest --cov --cov-append --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-append --cov-report=term $(ARGS)
 
 bench: $(STAMP)  ## measure the model and the path; writes build/bench.json
 	@mkdir -p build
