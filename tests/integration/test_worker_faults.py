@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.daemon.harness import Bench, ecg, worker
 from tests.support.daemon.kafka_node import KafkaNode
+from tests.support.daemon.stopping import stop
 
 pytestmark = [pytest.mark.integration, pytest.mark.kafka]
 BACK_S = 10.0  # after the broker's return, until what is sent then is out
@@ -52,7 +53,7 @@ def test_a_worker_that_stood_still_doubles_nothing(
         for number in range(2):
             one, other = (first, second) if number == 0 else (second, first)
             last = 6 + 8 * number
-            os.kill(one.process.pid, signal.SIGSTOP)
+            stop(one.process.pid)
             bench.send(ecg(streams=8, first=last, last=last + 4))
             time.sleep(5.0)
             bench.send(ecg(streams=8, first=last + 4, last=last + 8))

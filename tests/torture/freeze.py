@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from monitor.formats.figures import Figure, figure
 from tests.support.daemon.harness import wait_until
+from tests.support.daemon.stopping import stop
 from tests.torture.crash import side_by_side
 from tests.torture.ground import Ground
 from tests.torture.ward import Ward
@@ -78,7 +79,7 @@ class Freezer:
 
     def _freeze(self, frozen: Served, other: Served) -> None:
         before = took_up(other)
-        frozen.process.send_signal(signal.SIGSTOP)
+        stop(frozen.process.pid)
         time.sleep(SESSION_S + self._moments.uniform(*BEYOND_S))
         self.freezes += 1
         self.taken_over += took_up(other) > before

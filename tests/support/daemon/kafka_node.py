@@ -10,6 +10,7 @@ from pathlib import Path
 
 from monitor.broker import embedded
 from monitor.broker.embedded import HOST, free_ports
+from tests.support.daemon.stopping import stop
 
 _CONFIG = {
     # A crashed node's lease is waited out by its next life: short, so that a test is.
@@ -73,7 +74,7 @@ class KafkaNode:
     def freeze(self) -> None:
         """It stands still, its connections stay open."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        stop(self._process.pid)
 
     def thaw(self) -> None:
         """It goes on."""
