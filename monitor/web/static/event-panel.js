@@ -9,8 +9,9 @@ const small = (value) => (value < 0.001 ? value.toExponential(1) : value.toPreci
 /** Rows of [name, value] about an event; what is not known has none. */
 export function facts(event) {
   const known = (value, text) => (value === null || value === undefined ? null : text(value));
+  const peak = event.technical ? "" : "R peak "; // what speaks of the measurement has none
   return [
-    ["When", `${moment(event.time_us)} (R peak ${clockMs(event.time_us)}, ${zone(event.time_us)})`],
+    ["When", `${moment(event.time_us)} (${peak}${clockMs(event.time_us)}, ${zone(event.time_us)})`],
     ["Why", event.why || "–"],
     ["Priority", `${sign(event.priority)} ${meaning(event.priority)}`],
     [

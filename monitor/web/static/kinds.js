@@ -10,7 +10,7 @@ const WORDS = {
   "signal.lost": "signal lost",
   "signal.poor": "poor signal",
   "signal.restored": "signal restored",
-  "stream.conflict": "two senders",
+  "stream.conflict": "conflicting signal",
 };
 const SIGNS = { 1: "▲", 2: "◆", 3: "●", 4: "○" };
 const MEANING = { 1: "look now", 2: "look soon", 3: "when you can", 4: "for the record" };

@@ -9,13 +9,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from monitor.formats.events import Event, Kind
 from monitor.recordings.files import read_recording
 from tests.support.web.bedside import Bedside, Devices, now_us
-from tests.support.web.browser import ink, wait_for
-from tests.support.web.patients import RATE_HZ
+from tests.support.web.browser import ink, tile, wait_for
+from tests.support.web.patients import RATE_HZ, Patient
 
 pytestmark = pytest.mark.integration
 STRIP = "canvas.strip"
@@ -72,6 +73,33 @@ def test_events_are_walked_by_key(page: Page, bedside: Bedside, devices: Devices
     expect(page.locator(f'.event[data-event="{first.id}"]')).to_be_visible()
     page.keyboard.press("p")
     expect(page.locator("#notice")).to_have_text("No earlier event.")
+
+
+def test_a_conflict_speaks_of_the_measurement(page: Page, bedside: Bedside, devices: Devices) -> None:
+    """It is told with its reason, and is no alarm: not spoken, no coloured tile, no episode, no R peak."""
+    quiet = Patient("bed-quiet", devices.began_us, seed=9, wide=())
+    devices.patients.append(quiet)
+    page.goto(bedside.url)
+    mine = page.locator(tile(quiet.stream))
+    expect(page.locator("#connection")).to_have_text("● live")
+    why = "3 chunks dropped that did not fit (session 'b', sample 7, 250 Hz): two senders, or another"
+    nothing = dict.fromkeys(("score", "p_value", "threshold", "part_s", "part", "rr_s", "usual_rr_s"))
+    conflict = quiet.event((now_us() - devices.began_us) // 4000, Kind.STREAM_CONFLICT)
+    conflict = replace(conflict, why=why, leads=(), **nothing)
+    devices.tell(conflict)
+    expect(mine.locator(".last")).to_contain_text("◆ conflicting signal, ")
+    expect(mine.locator(".last")).to_contain_text(why)
+    expect(mine).to_have_class("tile")  # not stale either, which would hide its colour
+    expect(mine).to_have_attribute("data-priority", "0")
+    expect(mine.locator(".state")).not_to_contain_text("now:")
+    assert quiet.stream not in page.locator("#alarms").inner_text()
+    page.goto(f"{bedside.url}/strip/{quiet.stream}?at={conflict.time_us}")
+    expect(page.locator(f'.event[data-event="{conflict.id}"] h2')).to_contain_text("◆ conflicting signal")
+    facts = _facts(page)
+    devices.patients.remove(quiet)
+    assert facts.keys() == {"When", "Why", "Priority", "Model"}
+    assert (facts["Why"], facts["Priority"]) == (why, "◆ priority 2, look soon")
+    assert "R peak" not in facts["When"]
 
 
 def test_a_link_to_an_old_event_finds_it(page: Page, bedside: Bedside, devices: Devices) -> None:
