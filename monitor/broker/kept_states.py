@@ -11,9 +11,9 @@ from kafka import TopicPartition
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import place_name
 from monitor.config import KafkaSettings
-from monitor.detect.interface import Source
 from monitor.errors import BrokerError
 
+Source = tuple[str, int]  # a stream as one partition has it, as the detector knows it
 POLL_MS = 100
 STILL_S = 5.0  # of getting nowhere
 NEAR = 20  # records: so far it is quicker to read on than to ask for another place
