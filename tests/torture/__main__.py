@@ -26,7 +26,7 @@ import msgspec
 from monitor.formats.figures import Figure, figure
 from tests.support.predecessor.history import NoHistoryError
 from tests.torture.ground import Ground
-from tests.torture.sections import NOT_IN_SHORT, SECTIONS
+from tests.torture.sections import NOT_IN_SHORT, SECTIONS, missed
 
 
 def run(ground: Ground, names: list[str]) -> list[Figure]:
@@ -37,16 +37,18 @@ def run(ground: Ground, names: list[str]) -> list[Figure]:
         try:
             of_one = SECTIONS[name](ground)
         except NoHistoryError as error:
-            sys.stdout.write(f"{name}: {error}\n")
+            sys.stdout.write(f"{name}: {error}
+")
             of_one = [figure("failed", 1, name, target=0, better="lower")]
-        except Exception:  # noqa: BLE001  whatever it is, it is told, and the run ends with 1
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told, and the run ends with 1
             traceback.print_exc()
+            ground.note(name, failed=f"{type(error).__name__}: {error}")
             of_one = [figure("failed", 1, name, target=0, better="lower")]
         took_s = time.monotonic() - began
         ground.note(name, seconds=round(took_s, 1))
         found += of_one
-        missed = [each for each in of_one if each.met is False]
-        verdict = "met" if not missed else "missed: " + ", ".join(map(_words, missed))
+        beyond = [each for each in of_one if missed(each)]
+        verdict = "missed: " + ", ".join(map(_words, beyond)) if beyond else "met"
         sys.stdout.write(f"{name:8} {took_s:6.1f} s  {len(of_one)} figures, {verdict}\n")
         sys.stdout.flush()
     return found
@@ -59,7 +61,8 @@ def names_of(short: bool) -> list[str]:
 
 def _words(one: Figure) -> str:
     sign = "≥" if one.better == "higher" else "≤"
-    return f"{one.name} {one.value:g} (wanted {sign} {one.target:g})" if one.value is not None else one.name
+    got = "not measured" if one.value is None else f"{one.value:g}"
+    return f"{one.name} {got} (wanted {sign} {one.target:g})"
 
 
 @contextmanager
@@ -95,12 +98,12 @@ def main() -> int:
         ground = Ground(folder, options.short, options.seed, stack)
         figures = run(ground, options.only or names_of(options.short))
     _write(options.json, figures, {"short": options.short, "seed": options.seed, **ground.particular})
-    missed = [each for each in figures if each.met is False]
+    beyond = [each for each in figures if missed(each)]
     for one in figures:
-        if one.target is None or one in missed:
+        if one.target is None or missed(one):
             sys.stdout.write(f"  {one.group:8} {_words(one) if one.target is not None else _plain(one)}\n")
-    sys.stdout.write(f"{len(figures)} figures, {len(missed)} missed, {time.monotonic() - began:.0f} s\n")
-    return 1 if missed else 0
+    sys.stdout.write(f"{len(figures)} figures, {len(beyond)} missed, {time.monotonic() - began:.0f} s\n")
+    return 1 if beyond else 0
 
 
 def _plain(one: Figure) -> str:

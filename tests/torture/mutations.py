@@ -1,0 +1,105 @@
+"""Brings known faults back, one at a time, in a copy of the tree: the torture has to see each of them.
+
+    python -m tests.torture.mutations                # all; about a minute each, needs KAFKA_HOME
+    python -m tests.torture.mutations kept-offsets   # one
+    python -m tests.torture.mutations --list
+
+A check that cannot fail is no check. The exit code is 1 if a fault passes its section.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from monitor.formats.figures import Figure
+from tests.support.project import ROOT
+from tests.torture.faults import FAULTS, Fault
+from tests.torture.sections import missed
+
+LIMIT_S = 420.0  # of a section, which then has not passed either
+TREE = ("monitor", "tests")  # with the kernels that have been compiled: they go by their source
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run, print; 1 if one passed."""
+    known = {fault.name: fault for fault in FAULTS}
+    parser = argparse.ArgumentParser(prog="python -m tests.torture.mutations", description="See the text.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    options = parser.parse_args(words)
+    if unknown := set(options.names) - known.keys():
+        parser.error(f"no such faults: {', '.join(sorted(unknown))}")
+    chosen = [known[name] for name in options.names or known]
+    if options.list:
+        sys.stdout.writelines(f"{each.name:20} {each.section:8} {each.what}\n" for each in chosen)
+        return 0
+    if not os.environ.get("KAFKA_HOME"):
+        parser.error("KAFKA_HOME is not set")
+    passed = 0
+    for fault in chosen:
+        found = seen(fault)
+        passed += not found
+        sys.stdout.write(f"{fault.name:20} {fault.section:8} {', '.join(found) or 'NOT SEEN'}\n")
+        sys.stdout.flush()
+    return 1 if passed else 0
+
+
+def seen(fault: Fault) -> list[str]:
+    """What misses its target in a tree with this fault."""
+    with tempfile.TemporaryDirectory(prefix=f"ecg-{fault.name}-", ignore_cleanup_errors=True) as folder:
+        tree = Path(folder)
+        for name in TREE:
+            shutil.copytree(ROOT / name, tree / name)
+        for edit in fault.edits:
+            edit.apply(tree)
+        return _tormented(tree, fault.section)
+
+
+def _tormented(tree: Path, section: str) -> list[str]:
+    report, home = tree / "found.json", Path(os.environ["KAFKA_HOME"]).resolve()
+    command = [sys.executable, "-m", "tests.torture", "--short", "--only", section, "--json", str(report)]
+    environment = os.environ | {"PYTHONPATH": str(tree), "KAFKA_HOME": str(home)}
+    with (tree / "log").open("wb") as log:
+        # A group of its own, with the workers; the broker goes when its parent does.
+        running = subprocess.Popen(
+            command, cwd=tree, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        running.wait(LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return [f"not done after {LIMIT_S:.0f} s"]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    if not report.is_file():
+        raise RuntimeError((tree / "log").read_text("utf-8"))  # the torture itself does not run
+    return missed_of(msgspec.json.decode(report.read_bytes()))
+
+
+def missed_of(report: dict[str, Any]) -> list[str]:
+    """The figures of a report that missed, each with the sum over its groups, or why a section failed."""
+    sums: dict[str, float | None] = {}
+    for one in msgspec.convert(report["figures"], list[Figure]):
+        if one.name == "failed":
+            return [f"failed: {report[one.group]['failed']}"]
+        if missed(one):
+            before = sums.get(one.name, 0.0)
+            sums[one.name] = None if before is None or one.value is None else before + one.value
+    return [name if value is None else f"{name} {value:g}" for name, value in sums.items()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
