@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,9 +27,9 @@ import msgspec
 from monitor.formats.figures import Figure
 from tests.support.project import ROOT
 from tests.torture.faults import FAULTS, Fault
-from tests.torture.sections import missed
+from tests.torture.sections import SECTIONS, missed
 
-LIMIT_S = 420.0  # of a section, which then has not passed either
+LIMIT_S = 420.0  # of a section, which has then not passed either
 TREE = ("monitor", "tests")  # with the kernels that have been compiled: they go by their source
 
 
@@ -43,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error(f"no such faults: {', '.join(sorted(unknown))}")
     chosen = [known[name] for name in options.names or known]
     if options.list:
-        sys.stdout.writelines(f"{each.name:20} {each.section:8} {each.what}\n" for each in chosen)
+        sys.stdout.writelines(f"{each.name:20} {each.check:8} {each.what}\n" for each in chosen)
         return 0
     if not os.environ.get("KAFKA_HOME"):
         parser.error("KAFKA_HOME is not set")
@@ -51,42 +52,72 @@ def main(words: Sequence[str] | None = None) -> int:
     for fault in chosen:
         found = seen(fault)
         passed += not found
-        sys.stdout.write(f"{fault.name:20} {fault.section:8} {', '.join(found) or 'NOT SEEN'}\n")
+        sys.stdout.write(f"{fault.name:20} {fault.check:8} {', '.join(found) or 'NOT SEEN'}\n")
         sys.stdout.flush()
     return 1 if passed else 0
 
 
 def seen(fault: Fault) -> list[str]:
-    """What misses its target in a tree with this fault."""
+    """What misses its target, or which tests fail, in a tree with this fault."""
     with tempfile.TemporaryDirectory(prefix=f"ecg-{fault.name}-", ignore_cleanup_errors=True) as folder:
         tree = Path(folder)
         for name in TREE:
             shutil.copytree(ROOT / name, tree / name)
-        for edit in fault.edits:
-            edit.apply(tree)
-        return _tormented(tree, fault.section)
+        shutil.copy(ROOT / "pyproject.toml", tree)
+        fault.apply(tree)
+        return _by_section(tree, fault.check) if fault.check in SECTIONS else _by_tests(tree, fault.check)
 
 
-def _tormented(tree: Path, section: str) -> list[str]:
-    report, home = tree / "found.json", Path(os.environ["KAFKA_HOME"]).resolve()
-    command = [sys.executable, "-m", "tests.torture", "--short", "--only", section, "--json", str(report)]
-    environment = os.environ | {"PYTHONPATH": str(tree), "KAFKA_HOME": str(home)}
+def _by_section(tree: Path, section: str) -> list[str]:
+    report = tree / "found.json"
+    command = [
+        "tests.torture",
+        "--short",
+        "--only",
+        section,
+        "--json",
+        str(report),
+        "--keep",
+        str(tree / "kept"),
+    ]
+    if not _run(tree, command):
+        return [f"not done after {LIMIT_S:.0f} s"]
+    if not report.is_file():
+        raise RuntimeError((tree / "log").read_text("utf-8"))  # the torture itself does not run
+    return missed_of(msgspec.json.decode(report.read_bytes()))
+
+
+def _by_tests(tree: Path, path: str) -> list[str]:
+    _run(tree, ["pytest", "-q", path])
+    failed = re.findall(r"^FAILED \S+::(\w+)", (tree / "log").read_text("utf-8"), re.MULTILINE)
+    return list(dict.fromkeys(failed))  # of one with parameters the name once
+
+
+def _run(tree: Path, module: Sequence[str]) -> bool:
+    """Run a module of the tree with these words; False if it was not done in time."""
+    environment = os.environ | {
+        "PYTHONPATH": str(tree),
+        "KAFKA_HOME": str(Path(os.environ["KAFKA_HOME"]).resolve()),
+    }
     with (tree / "log").open("wb") as log:
         # A group of its own, with the workers; the broker goes when its parent does.
         running = subprocess.Popen(
-            command, cwd=tree, env=environment, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", *module],
+            cwd=tree,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         running.wait(LIMIT_S)
     except subprocess.TimeoutExpired:
-        return [f"not done after {LIMIT_S:.0f} s"]
+        return False
     finally:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    if not report.is_file():
-        raise RuntimeError((tree / "log").read_text("utf-8"))  # the torture itself does not run
-    return missed_of(msgspec.json.decode(report.read_bytes()))
+    return True
 
 
 def missed_of(report: dict[str, Any]) -> list[str]:
