@@ -177,7 +177,7 @@ FAULTS = (
         "a stream is restored from the record of `ecg.state` before its own",
         WORKER + "partition.py",
         "Known(each.offset, each.at, each.last)",
-        "Known(each.offset, each.at - 1, each.last)",
+        "Known(each.offset, max(0, each.at - 1), each.last)",
     ),
     Fault(
         "producer-left",

@@ -63,7 +63,7 @@ def test_a_fault_that_passes_is_told(
 ) -> None:
     """And makes the exit code 1."""
     monkeypatch.setenv("KAFKA_HOME", "/")
-    monkeypatch.setattr(mutations, "seen", lambda fault: [] if fault.check == "flat" else ["lost 1"])
+    monkeypatch.setattr(mutations, "seen", lambda fault, limit_s: [] if fault.check == "flat" else ["lost 1"])
     assert mutations.main(["replay-heard"]) == 0
     assert mutations.main(["replay-heard", "memory-left"]) == 1
     said = capsys.readouterr().out.splitlines()
