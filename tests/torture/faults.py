@@ -61,16 +61,8 @@ FAULTS = (
         "        self.snapshots.setdefault(stream, found)\n",
     ),
     Fault(
-        "hidden-snapshots",
-        "crash",
-        "`ecg.state` is read up to the first open transaction only",
-        WORKER + "recovery.py",
-        'isolation_level="read_uncommitted")',
-        'isolation_level="read_committed")',
-    ),
-    Fault(
         "kept-offsets",
-        "freeze",
+        "tests/integration/test_delivery_faults.py",
         "after an abort work goes on with the same producer, which keeps the offsets of the transaction",
         WORKER + "delivery.py",
         "            self._producer.discard()\n        self._producer = None\n",
@@ -91,7 +83,7 @@ FAULTS = (
     ),
     Fault(
         "rejoined-unnoticed",
-        "freeze",
+        "tests/monitor/worker/test_commits.py",
         "a worker that the group had given up goes on as another member with what it held",
         WORKER + "commits.py",
         "any(partition.member_id != member.member_id for partition in changed.values())",
@@ -115,7 +107,7 @@ FAULTS = (
     ),
     Fault(
         "outcome-guessed",
-        "broker",
+        "tests/monitor/worker/test_delivery.py",
         "a commit that was not answered is taken for none",
         WORKER + "delivery.py",
         "            raise OutcomeUnknownError(\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from contextlib import ExitStack
 
 from monitor.formats.beats import decode_beats
@@ -18,15 +19,18 @@ NAME = "ids"
 IDS, IDS_SHORT = 2000, 200
 PARTS_S = 10, 8, 8  # of signal: before all, while one is killed, while one comes and goes
 PARTITIONS = 6
+SNAPSHOT_S, SNAPSHOT_SHORT_S = 5, 2  # within which a stream that has sent is in `ecg.state`
+SPARE_S = 1.0
 CAUGHT_UP_S = 400.0
 KAFKA = {"session_timeout_s": 8.0, "heartbeat_interval_s": 1.0, "transaction_timeout_s": 10.0}
 
 
 def run(ground: Ground) -> list[Figure]:
     """Two static workers; one is killed and comes back, a dynamic one comes and leaves."""
-    count = ground.often(IDS, IDS_SHORT)
+    count, snapshot_s = ground.often(IDS, IDS_SHORT), ground.often(SNAPSHOT_S, SNAPSHOT_SHORT_S)
     with ExitStack() as stack:
-        bench = ground.bench(NAME, partitions=PARTITIONS, kafka=KAFKA, delivery={"snapshot_interval_s": 5.0})
+        delivery = {"snapshot_interval_s": float(snapshot_s)}
+        bench = ground.bench(NAME, partitions=PARTITIONS, kafka=KAFKA, delivery=delivery)
         ward, watch = Ward(bench, count), stack.enter_context(Watch(bench))
 
         def begun(name: str | None) -> WorkerProcess:
@@ -36,6 +40,7 @@ def run(ground: Ground) -> list[Figure]:
         ward.send(PARTS_S[0])
         await_partitions(workers)
         watch.await_end(CAUGHT_UP_S)
+        time.sleep(snapshot_s + SPARE_S)  # a fast machine has written no state yet, and would need none
         ward.send(PARTS_S[1])
         gone = workers[0]
         gone.end(signal.SIGKILL)
@@ -49,6 +54,8 @@ def run(ground: Ground) -> list[Figure]:
         ground.note(NAME, take_ups=sum(map(took_up, [gone, guest, *workers])))
         return [
             figure("ids", _judged_ids(bench), NAME, target=count),
+            # One worker of two is killed; input that is read again from its beginning needs no state.
+            figure("streams_taken_up", streams_taken_up(workers), NAME, target=count // 4),
             figure("longest_take_up_s", longest_take_up_s([gone, guest, *workers]), NAME),
             figure("guest_that_did_not_leave", left, NAME, target=0, better="lower"),
             ended(workers, NAME),
@@ -64,3 +71,9 @@ def longest_take_up_s(workers: list[WorkerProcess]) -> float:
     """By their logs."""
     found = [re.findall(r"took up \d+ partitions in ([\d.]+) s", one.text()) for one in workers]
     return max((float(took_s) for each in found for took_s in each), default=float("nan"))
+
+
+def streams_taken_up(workers: list[WorkerProcess]) -> int:
+    """How many streams came with their state from `ecg.state`, by the workers' logs."""
+    found = [re.findall(r" from [1-9]\d*, output from \d+, (\d+) streams", one.text()) for one in workers]
+    return sum(int(count) for each in found for count in each)

@@ -30,7 +30,7 @@ from tests.torture.__main__ import names_of, run
 from tests.torture.comparison import compare
 from tests.torture.flat import growth
 from tests.torture.ground import Ground, of_streams
-from tests.torture.ids import longest_take_up_s
+from tests.torture.ids import longest_take_up_s, streams_taken_up
 from tests.torture.poison import BOMB
 from tests.torture.poisoner import BOMB_SAMPLES, letters_of
 from tests.torture.reference import Undisturbed
@@ -123,6 +123,12 @@ def test_workers_are_told_by_exit_code_and_log() -> None:
     assert (ended(workers, "x").value, ended(workers, "x").met) == (2.0, False)
     assert ended(workers[:1], "x").met
     assert (took_up(workers[0]), longest_take_up_s(workers)) == (2, 1.5)
+
+
+def test_streams_that_came_with_their_state_are_told_by_the_log() -> None:
+    """Where input is read again from its beginning, none did."""
+    said = "a[1] from 0, output from 9, 7 streams\na[2] from 5, output from 9, 3 streams\n"
+    assert streams_taken_up([_worker(None, said), _worker(None, said)]) == 6
 
 
 def test_offsets_are_waited_for_and_named() -> None:
