@@ -28,7 +28,8 @@ BEFORE_S = 10  # of signal that lies there when the workers start
 CAUGHT_UP_S = 600.0
 DRIBBLERS = 80  # more than are served at once
 ANSWER_S = 2.0
-WORKER_MB, PAGE_MB = 1500.0, 1500.0
+# A worker that judged the whole batch at once would need about 900 MB in the short form; by parts, 570.
+WORKER_MB, WORKER_SHORT_MB, PAGE_MB = 1500, 750, 1500
 KAFKA = {"session_timeout_s": 8.0, "heartbeat_interval_s": 1.0}
 PAGE = ("web", "--port")
 
@@ -38,7 +39,7 @@ def run(ground: Ground) -> list[Figure]:
     with ExitStack() as stack:
         bench = ground.bench(NAME, partitions=PARTITIONS, kafka=KAFKA)
         ward, odd = Ward(bench, STREAMS), Ward(bench, 3, "odd")
-        poisoner = Poisoner(bench)
+        poisoner, most_mb = Poisoner(bench), ground.often(WORKER_MB, WORKER_SHORT_MB)
         for one in (ward, odd):
             one.send(BEFORE_S)
         for number in range(PARTITIONS):
@@ -59,7 +60,7 @@ def run(ground: Ground) -> list[Figure]:
             await_partitions(workers)
         watch.await_end(CAUGHT_UP_S)
         return [
-            figure("worker_peak_mb", peak_mb, NAME, target=WORKER_MB, better="lower"),
+            figure("worker_peak_mb", peak_mb, NAME, target=most_mb, better="lower"),
             *figures,
             ended(workers, NAME),
             *_of_the_page(bench, poisoner, page, [*ward.streams, *odd.streams]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def test_every_fault_has_its_own_name_and_a_check() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     checks = {fault.check for fault in FAULTS}
     assert [each for each in checks - set(SECTIONS) if not (ROOT / each).is_file()] == []
+
+
+def test_what_was_seen_is_written_down() -> None:
+    """Of every fault, with the check that saw it."""
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| .+ \| `(\w+)` \| \S", page, re.MULTILINE)
+    others = re.findall(r"^- `([a-z-]+)`, .+: `([\w/]+\.py)::\w+`$", page, re.MULTILINE)
+    assert dict(rows + others) == {fault.name: fault.check for fault in FAULTS}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
