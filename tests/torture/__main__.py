@@ -37,8 +37,7 @@ def run(ground: Ground, names: list[str]) -> list[Figure]:
         try:
             of_one = SECTIONS[name](ground)
         except NoHistoryError as error:
-            sys.stdout.write(f"{name}: {error}
-")
+            sys.stdout.write(f"{name}: {error}\n")
             of_one = [figure("failed", 1, name, target=0, better="lower")]
         except Exception as error:  # noqa: BLE001  whatever it is, it is told, and the run ends with 1
             traceback.print_exc()
