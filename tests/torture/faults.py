@@ -62,7 +62,7 @@ FAULTS = (
     ),
     Fault(
         "kept-offsets",
-        "tests/integration/test_delivery_faults.py",
+        "freeze",
         "after an abort work goes on with the same producer, which keeps the offsets of the transaction",
         WORKER + "delivery.py",
         "            self._producer.discard()\n        self._producer = None\n",
