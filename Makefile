@@ -33,8 +33,9 @@ test: $(STAMP)  ## run the tests; those that need ECG_DATA, KAFKA_HOME or CHROMI
 	$(BIN)/python -m pytest $(ARGS)
 
 # Many tests wait for brokers and processes, so two at a time take little more than half of the time. By file,
-# since what a file's tests share is made once.
-AT_ONCE ?= -n 2 --dist loadfile
+# since what a file's tests share is made once; in their order, since the slowest files have few tests, and
+# xdist would leave those to the end.
+AT_ONCE ?= -n 2 --dist loadfile --no-loadscope-reorder
 # Compiled code shows no branches, so the kernels' own tests run once more as plain Python for the coverage.
 # Named, not searched for: pytest refuses a path that is gone.
 KERNELS := tests/monitor/ecg tests/monitor/adapt tests/monitor/model/test_scoring.py tests/monitor/model/test_calibration.py
