@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -158,3 +159,15 @@ def test_serving_is_a_worker_with_its_metrics(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("monitor.worker.worker.Worker.run", note)
     run.serve(load_settings(None, {"metrics.port": 0}), StubDetector())
     assert len(ran) == 1
+
+
+def test_what_was_loaded_is_not_looked_through_again() -> None:
+    """Otherwise clients that were replaced keep sockets and memory for an hour."""
+    gc.unfreeze()  # what `run` froze in other tests
+    loaded = len(gc.get_objects())
+    try:
+        run.settle()
+        assert gc.get_freeze_count() > loaded / 2
+        assert len(gc.get_objects()) < loaded / 10
+    finally:
+        gc.unfreeze()
