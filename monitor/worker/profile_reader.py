@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 
 from monitor.broker.clients import explained, open_reader
 from monitor.broker.reading import offsets_of, partitions_of, read_to
 from monitor.config import KafkaSettings
 
+logger = logging.getLogger(__name__)
 POLL_S = 0.25  # between looks; a profile is to be known well before it takes effect
 Learn = Callable[[Any], object]  # takes a record
 
@@ -25,6 +28,7 @@ class ProfileReader:
         self._next_s = 0.0
         self._reader: Any = None
         self._places: list[TopicPartition] = []
+        self._reached: dict[TopicPartition, int] = {}  # the offset after the last record that was handed on
 
     def open(self) -> None:
         """Connect; nothing is read yet."""
@@ -51,8 +55,8 @@ class ProfileReader:
         with explained(self._settings):
             ends = offsets_of(self._reader.end_offsets, self._places, still_s)
             for records in read_to(self._reader, ends, still_s):
-                for _, record in records:
-                    self._learn(record)
+                for place, record in records:
+                    self._hand_on(place, record)
                 yield
 
     def follow(self) -> None:
@@ -60,9 +64,28 @@ class ProfileReader:
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + POLL_S
-            for records in self._reader.poll(timeout_ms=0).values():
+            try:
+                polled = self._reader.poll(timeout_ms=0)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                logger.warning("settings are looked for again: %s", error)
+                self._go_back()  # it may have had some
+                return
+            for place, records in polled.items():
                 for record in records:
-                    self._learn(record)
+                    self._hand_on(place, record)
+
+    def _hand_on(self, place: TopicPartition, record: Any) -> None:
+        self._learn(record)
+        self._reached[place] = record.offset + 1
+
+    def _go_back(self) -> None:
+        for place in self._places:
+            if place in self._reached:
+                self._reader.seek(place, self._reached[place])
+            else:
+                self._reader.seek_to_beginning(place)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Leave the broker, if it was reached."""

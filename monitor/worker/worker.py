@@ -144,11 +144,11 @@ class Worker:
 
     def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
         settled = self._joining.watch()
-        # Fetching goes on in the background. Not a long poll: noida-db answers an empty fetch at
-        # once, and the client would ask again without a pause.
-        polled: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(
-            timeout_ms=0 if settled else round(1000 * JOIN_S), max_records=self._polls.max_records
-        )
+        # Fetching goes on in the background, and noida-db answers an empty fetch at once: no long poll.
+        polled = self._polls.ask(self._consumer, 0 if settled else round(1000 * JOIN_S))
+        if polled is None:
+            self._put_back(dict.fromkeys(self._owned.values(), ()))
+            polled = {}
         if settled and not polled:
             time.sleep(IDLE_S)
         return polled

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from monitor.broker.clients import open_producer
 from monitor.broker.topics import raise_partitions
@@ -94,3 +95,28 @@ def test_partitions_that_were_added_are_read(settings: KafkaSettings, reader: An
     reader.cover(6)
     run(reader.catch_up())
     assert sorted(reader.read, key=int) == [b"%d" % number for number in range(30)]
+
+
+def test_a_look_in_which_the_broker_goes_away_loses_nothing(
+    settings: KafkaSettings, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client had already let go of is read again, and nothing twice."""
+    monkeypatch.setattr("monitor.worker.profile_reader.POLL_S", 0.0)
+    _write(settings, b"1", b"2")
+    reader.open()
+    run(reader.catch_up())
+    poll, failed = reader._reader.poll, list[int]()
+
+    def away(**options: Any) -> Any:
+        found = poll(**options)
+        if found and not failed:
+            failed.append(1)
+            raise KafkaConnectionError("111 ECONNREFUSED")
+        return found
+
+    monkeypatch.setattr(reader._reader, "poll", away)
+    _write(settings, b"3", b"4", b"5")
+    wait_until(lambda: reader.follow() or len(reader.read) >= 5, 20, "what is new")
+    reader.follow()
+    assert failed
+    assert sorted(reader.read) == [b"1", b"2", b"3", b"4", b"5"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from kafka.errors import KafkaConnectionError
 from prometheus_client import generate_latest
 
 from monitor.broker.topic_watch import TopicsSeen
@@ -396,6 +397,19 @@ def test_an_unknown_outcome_is_begun_again_from_the_commit(bench: Bench, call: i
     assert (len(first.records), first.offsets[place()].offset) == (3, 2)
     assert bench.shows('rebalances_total{change="again"} 1.0')
     assert bench.consumer.paused == set()
+
+
+def test_a_poll_that_raises_ends_nothing(bench: Bench) -> None:
+    """What it may have had is read again."""
+    bench.consumer.owned = {place(0)}
+    bench.starts[place(0)] = StartPoint(0, 0)
+
+    def away(_: Any) -> None:
+        raise KafkaConnectionError("111 ECONNREFUSED")
+
+    bench.run(bench.gain(0), bench.give(0, _record(0), _record(1)), away, bench.give(0, _record(2)))
+    assert bench.consumer.sought[place(0)] == 2
+    assert bench.shows("chunks_total 3.0")
 
 
 def test_records_wait_until_it_is_noted_that_they_are_next(
