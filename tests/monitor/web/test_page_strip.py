@@ -110,6 +110,16 @@ def test_a_link_to_an_old_event_finds_it(page: Page, bedside: Bedside, devices: 
         devices.tell(patient.event(-100 * RATE_HZ + 10 * second, Kind.BEAT_LATE))
     devices.tell(old)
     devices.flush()
+
+    begins_us = old.time_us + 120_000_000
+    signal = f"{bedside.url}/api/overview/bed-002?from_us={begins_us}&to_us={begins_us + 5_000_000}"
+
+    def has_come() -> bool:
+        around = f"before_us={old.time_us + 1}&after_us={old.time_us - 1}"
+        told = page.request.get(f"{bedside.url}/api/events?stream=bed-002&{around}")
+        return old.id in told.text() and page.request.get(signal).ok
+
+    wait_for(has_come, what="the event and the stream's signal")  # or the page is told that there is none
     page.goto(f"{bedside.url}/strip/bed-002?at={old.time_us}&span=6&event={old.id}")
     expect(page.locator(f'.event[data-event="{old.id}"]')).to_contain_text(old.why)
     page.keyboard.press("n")
