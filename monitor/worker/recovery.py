@@ -18,6 +18,7 @@ from monitor.errors import StateError
 from monitor.worker.positions import StartPoint, reached_ms, replay_offset, topic_id_of, unclean_end
 
 logger = logging.getLogger(__name__)
+FETCH_BYTES = 8 << 20
 MOST_AT_ONCE = 1000  # records of `ecg.state` between two turns of the worker's loop
 
 
@@ -175,7 +176,9 @@ class StateReading:
         places = [place for place in places if self._reached.get(place.partition, 0) < ends[place]]
         if not places:
             return
-        reader = open_reader(self._settings, max_poll_records=MOST_AT_ONCE, max_partition_fetch_bytes=8 << 20)
+        # An answer of so many bytes in all, however many partitions: several times that is in memory at once.
+        most = {"max_partition_fetch_bytes": FETCH_BYTES, "fetch_max_bytes": FETCH_BYTES}
+        reader = open_reader(self._settings, max_poll_records=MOST_AT_ONCE, **most)
         try:
             with explained(self._settings):
                 self._seek(reader, places)
