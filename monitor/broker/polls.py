@@ -6,16 +6,13 @@ bound.
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
 
-logger = logging.getLogger(__name__)
 MAX_BYTES = 4 << 20  # of values; two million samples at most, judged in about two seconds
 
 Polled = Mapping[TopicPartition, Sequence[Any]]
@@ -26,21 +23,6 @@ class Polls:
 
     def __init__(self, max_records: int) -> None:
         self._most = self.max_records = max_records
-
-    def ask(self, consumer: Any, timeout_ms: int) -> Polled | None:
-        """What a poll gives; None if the broker went away in the midst of it: then seek before the next one.
-
-        kafka-python 3.0.12 now and then raises out of a poll what has become of a request of its own. Raises
-        KafkaError for what does not pass: that we may not read, that another one has our name.
-        """
-        try:
-            polled: Polled = consumer.poll(timeout_ms=timeout_ms, max_records=self.max_records)
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            logger.warning("a poll failed, and is made again: %s", error)
-            return None
-        return polled
 
     def take(self, polled: Polled) -> tuple[Polled, dict[TopicPartition, int]]:
         """The first records of up to MAX_BYTES, one at least, and where the rest is to be read again.

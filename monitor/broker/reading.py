@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from monitor.errors import BrokerError
 
+logger = logging.getLogger(__name__)
 POLL_MS = 100
 RETRY_S = 0.05
 
@@ -36,6 +38,27 @@ def offsets_of(
             if time.monotonic() > deadline:
                 raise KafkaTimeoutError(f"no leader is known of {error} in {timeout_s:.0f} s") from error
             time.sleep(RETRY_S)
+
+
+def poll_once(
+    consumer: Any, timeout_ms: int = 0, max_records: int | None = None
+) -> Mapping[TopicPartition, Sequence[Any]] | None:
+    """What a poll gives; None if the broker went away in the midst of it: then seek before the next one.
+
+    kafka-python 3.0.12 now and then raises out of a poll what has become of a request of its own, and may
+    have let go of records by then. Raises KafkaError for what does not pass: that we may not read, that
+    another one has our name.
+    """
+    try:
+        polled: Mapping[TopicPartition, Sequence[Any]] = consumer.poll(
+            timeout_ms=timeout_ms, max_records=max_records
+        )
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        logger.warning("a poll failed, and is made again: %s", error)
+        return None
+    return polled
 
 
 def read_to(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
 
 from monitor.broker.clients import explained, open_reader
-from monitor.broker.reading import offsets_of, partitions_of, read_to
+from monitor.broker.reading import offsets_of, partitions_of, poll_once, read_to
 from monitor.config import KafkaSettings
 
-logger = logging.getLogger(__name__)
 POLL_S = 0.25  # between looks; a profile is to be known well before it takes effect
 Learn = Callable[[Any], object]  # takes a record
 
@@ -64,13 +61,9 @@ class ProfileReader:
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + POLL_S
-            try:
-                polled = self._reader.poll(timeout_ms=0)
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                logger.warning("settings are looked for again: %s", error)
-                self._go_back()  # it may have had some
+            polled = poll_once(self._reader)
+            if polled is None:
+                self._go_back()
                 return
             for place, records in polled.items():
                 for record in records:

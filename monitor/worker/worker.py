@@ -14,7 +14,7 @@ from kafka import TopicPartition
 from monitor.broker.clients import explained, open_consumer
 from monitor.broker.kept_states import KeptStates
 from monitor.broker.polls import Polls
-from monitor.broker.reading import place_name
+from monitor.broker.reading import place_name, poll_once
 from monitor.broker.topic_watch import TopicIdentity, TopicWatch
 from monitor.broker.topics import check_topics
 from monitor.broker.transactions import Deadline
@@ -145,7 +145,7 @@ class Worker:
     def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
         settled = self._joining.watch()
         # Fetching goes on in the background, and noida-db answers an empty fetch at once: no long poll.
-        polled = self._polls.ask(self._consumer, 0 if settled else round(1000 * JOIN_S))
+        polled = poll_once(self._consumer, 0 if settled else round(1000 * JOIN_S), self._polls.max_records)
         if polled is None:
             self._put_back(dict.fromkeys(self._owned.values(), ()))
             polled = {}

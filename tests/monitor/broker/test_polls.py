@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka import TopicPartition
-from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from monitor.broker import polls
 from monitor.broker.polls import Polls
@@ -64,23 +63,3 @@ def test_each_record_is_taken_once_in_order(sizes: list[list[int]], most: int) -
                 for where, offset in left.items()
             }
     assert seen == {place(at): list(range(len(own_sizes))) for at, own_sizes in enumerate(sizes)}
-
-
-class _Away:
-    """A consumer whose poll raises."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def poll(self, **_: object) -> None:
-        """As the library does."""
-        raise self.error
-
-
-def test_a_poll_in_which_the_broker_goes_away_gives_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """It is asked again; what does not pass is raised."""
-    own = Polls(500)
-    assert own.ask(_Away(KafkaConnectionError("111 ECONNREFUSED")), 0) is None
-    assert "a poll failed, and is made again" in caplog.text
-    with pytest.raises(TopicAuthorizationFailedError):
-        own.ask(_Away(TopicAuthorizationFailedError("no")), 0)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
 
-from monitor.broker.reading import offsets_of, partitions_of, place_name, read_to
+from monitor.broker.reading import offsets_of, partitions_of, place_name, poll_once, read_to
 from monitor.errors import BrokerError
 
 FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -87,3 +87,22 @@ def test_offsets_are_not_waited_for_without_an_end() -> None:
     """What is not known in the time given is the broker's fault, not ours."""
     with pytest.raises(KafkaTimeoutError, match="no leader is known"):
         offsets_of(lambda places, timeout_ms: {}[places[0]], [FIRST], 0.01)
+
+
+class _Away:
+    """A consumer whose poll raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def poll(self, **_: object) -> None:
+        """As the library does."""
+        raise self.error
+
+
+def test_a_poll_in_which_the_broker_goes_away_gives_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """It is asked again; what does not pass is raised."""
+    assert poll_once(_Away(KafkaConnectionError("111 ECONNREFUSED"))) is None
+    assert "a poll failed, and is made again" in caplog.text
+    with pytest.raises(TopicAuthorizationFailedError):
+        poll_once(_Away(TopicAuthorizationFailedError("no")))
